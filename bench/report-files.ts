@@ -1,0 +1,27 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+
+/** Writes a bench's results as JSON and Markdown into `.bench/` and prints the Markdown. */
+export async function writeReport(
+  name: string,
+  markdown: string,
+  results: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const dir = join(process.cwd(), '.bench');
+  await mkdir(dir, { recursive: true });
+  const machine = {
+    node: process.version,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    date: new Date().toISOString(),
+  };
+  const rerun = `npm run bench -- ${name}`;
+  const foot = `\nNode ${machine.node}, ${machine.cores} cores (${machine.cpu}). Rerun: \`${rerun}\`\n`;
+  await writeFile(
+    join(dir, `${name}.json`),
+    `${JSON.stringify({ machine, rerun, ...results }, null, 2)}\n`,
+  );
+  await writeFile(join(dir, `${name}.md`), `${markdown}\n${foot}`);
+  process.stdout.write(`${markdown}\n${foot}`);
+}

@@ -1,0 +1,45 @@
+import { DeviceError } from './errors.ts';
+import type { HttpAnswer } from './http.ts';
+
+/** Seconds of a Retry-After (RFC 9110, 10.2.3), the delay form only; undefined otherwise. */
+export function retryAfterSeconds(answer: HttpAnswer): number | undefined {
+  const value = answer.header('retry-after');
+  return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+}
+
+/** What an answer that is none of the expected ones means. */
+export function statusError(answer: HttpAnswer, url: string): DeviceError {
+  const { status } = answer;
+  const what = `${url} answered ${status}`;
+  const seconds = retryAfterSeconds(answer);
+  const detail = seconds === undefined ? { status } : { status, retryAfterMs: seconds * 1000 };
+  if (status === 404 || status === 410) return new DeviceError('missing_blob', what, { detail });
+  if (status === 408 || status === 425 || status === 429 || status >= 500) {
+    return new DeviceError('unreachable', what, { detail });
+  }
+  return new DeviceError('refused', what, { detail });
+}
+
+export interface ContentRange {
+  readonly start: number;
+  readonly endExclusive: number;
+  readonly size: number;
+}
+
+/** A 206's Content-Range (RFC 9110, 14.4); `bad_answer` when it is missing or makes no sense. */
+export function contentRange(answer: HttpAnswer, url: string): ContentRange {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
+    answer.header('content-range') ?? '',
+  );
+  const [start, last, size] = (match ?? []).slice(1).map(Number);
+  if (start === undefined || last === undefined || size === undefined || last >= size) {
+    throw new DeviceError('bad_answer', `${url} answered 206 without a usable Content-Range`);
+  }
+  return { start, endExclusive: last + 1, size };
+}
+
+/** The answer's ETag if it is a strong one. */
+export function strongEtag(answer: HttpAnswer): string | undefined {
+  const etag = answer.header('etag');
+  return etag !== undefined && /^"[\x21\x23-\x7e]{1,500}"$/.test(etag) ? etag : undefined;
+}

@@ -1,0 +1,106 @@
+import type { Digest } from '../../storage/digest.ts';
+import { retryAfterSeconds, statusError } from './answers.ts';
+import { parseDecision } from './decision.ts';
+import { DeviceError, toDeviceError } from './errors.ts';
+import { readAll, type HttpClient } from './http.ts';
+import { JsonReader } from './json.ts';
+import type { DeviceOptions } from './options.ts';
+import { REASON_HEADER, type CheckRequest, type Decision } from './protocol.ts';
+
+export type CheckAnswer =
+  | { readonly kind: 'update'; readonly decision: Decision }
+  | {
+      readonly kind: 'none';
+      readonly reason: string;
+      readonly retryAfterSeconds?: number | undefined;
+    };
+
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+export interface CheckFacts {
+  readonly current: Digest | undefined;
+  readonly freeBytes: number;
+  readonly lastResult: string | undefined;
+}
+
+/**
+ * Asks the first server that answers. A server that is silent or broken is passed over, one that
+ * refuses the request is not: `unreachable` when all are silent, `refused` or `bad_answer` otherwise.
+ */
+export async function check(
+  options: DeviceOptions,
+  facts: CheckFacts,
+  http: HttpClient,
+  signal: AbortSignal,
+): Promise<CheckAnswer> {
+  const faults: string[] = [];
+  for (const server of options.servers) {
+    try {
+      return await ask(`${server}/v1/check`, checkRequest(options, facts), http, signal);
+    } catch (error) {
+      const fault = toDeviceError(error, server);
+      if (fault.code !== 'unreachable') throw fault;
+      faults.push(fault.message);
+    }
+  }
+  throw new DeviceError(
+    'unreachable',
+    `no server answers: ${faults.join('; ')}; check the network and --server, the update goes on with the next run`,
+  );
+}
+
+function checkRequest(options: DeviceOptions, facts: CheckFacts): CheckRequest {
+  const { current } = facts;
+  return {
+    product: options.product,
+    channel: options.channel,
+    os: options.platform.os,
+    arch: options.platform.architecture,
+    variant: options.platform.variant,
+    region: options.region,
+    current: current === undefined ? [] : [{ kind: 'oci', name: options.product, digest: current }],
+    accept: ['delta', 'chunks', 'full'],
+    freeBytes: facts.freeBytes,
+    lastResult: facts.lastResult,
+  };
+}
+
+async function ask(
+  url: string,
+  request: CheckRequest,
+  http: HttpClient,
+  signal: AbortSignal,
+): Promise<CheckAnswer> {
+  const answer = await http.send({
+    url,
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    body: Buffer.from(JSON.stringify(request)),
+    signal,
+  });
+  const bytes = await readAll(answer, MAX_ANSWER_BYTES);
+  if (answer.status === 204) {
+    return {
+      kind: 'none',
+      reason: (answer.header(REASON_HEADER) ?? 'none').slice(0, 64),
+      retryAfterSeconds: retryAfterSeconds(answer),
+    };
+  }
+  if (answer.status === 200) {
+    return { kind: 'update', decision: parseDecision(JsonReader.parse(bytes, url, 'bad_answer')) };
+  }
+  const error = statusError(answer, url);
+  if (error.code === 'unreachable') throw error;
+  throw new DeviceError('refused', `${error.message}${problem(bytes)}`, { detail: error.detail });
+}
+
+/** The words of a problem document (RFC 9457), if the answer is one. */
+function problem(bytes: Buffer): string {
+  try {
+    const reader = JsonReader.parse(bytes, 'answer', 'bad_answer');
+    return `: ${reader.string(reader.has('detail') ? 'detail' : 'title', 1000)}`;
+  } catch (error) {
+    if (error instanceof DeviceError) return '';
+    throw error;
+  }
+}

@@ -1,0 +1,117 @@
+import { resolve } from 'node:path';
+
+import { loadOptions, saveOptions, type Flags } from './config.ts';
+import { withDevice, type Device, type DeviceEnv } from './device.ts';
+import { DeviceError } from './errors.ts';
+import { createOutput, type Output, type ResultEvent, type Terminal } from './output.ts';
+import { DATA_ENV } from './options.ts';
+import { devicePaths } from './paths.ts';
+import { rollback } from './rollback.ts';
+import { serveRegistry } from './serve.ts';
+import { printStatus } from './status.ts';
+import { update } from './update.ts';
+
+/** The process around a command. */
+export interface Host extends Terminal {
+  readonly env: NodeJS.ProcessEnv;
+  /** Fires at SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+export interface CommandFlags extends Flags {
+  readonly data?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly retry?: boolean | undefined;
+  readonly listen?: string | undefined;
+}
+
+const DRAIN_MS = 10_000;
+
+/** `rivulet-device update`. */
+export async function updateCommand(flags: CommandFlags, host: Host): Promise<void> {
+  const result = await runDevice(flags, host, true, async (device) => {
+    await saveOptions(device.paths.config, device.options);
+    return update(device, { retry: flags.retry === true });
+  });
+  if (result.outcome !== 'rolled_back') return;
+  const why = result.reason ?? 'no reason given';
+  throw new DeviceError(
+    'unhealthy',
+    `release ${result.from ?? '?'} is unhealthy (${why}); went back to ${result.to ?? 'nothing'}, try it again with --retry`,
+  );
+}
+
+/** `rivulet-device rollback`. */
+export async function rollbackCommand(flags: CommandFlags, host: Host): Promise<void> {
+  await runDevice(flags, host, false, rollback);
+}
+
+/** `rivulet-device status`. */
+export async function statusCommand(flags: CommandFlags, host: Host): Promise<void> {
+  const output = createOutput(host, flags.json === true, Date.now);
+  await printStatus(pathsOf(flags, host), output);
+}
+
+/** `rivulet-device serve`. */
+export async function serveCommand(flags: CommandFlags, host: Host): Promise<void> {
+  const paths = pathsOf(flags, host);
+  const options = await loadOptions(paths.config, flags, host.env, false);
+  if (options.product === '') {
+    throw new DeviceError('config', 'configuration: product: missing; run an update first');
+  }
+  const { product, channel } = options;
+  const server = await serveRegistry({
+    paths,
+    product,
+    channel,
+    ...parseListen(flags.listen ?? '127.0.0.1:0'),
+    onError: (message) => host.stderr.write(`rivulet-device: ${message}\n`),
+  });
+  host.stdout.write(`${JSON.stringify({ event: 'listening', url: server.url })}\n`);
+  await new Promise<void>((done) => {
+    if (host.signal.aborted) done();
+    host.signal.addEventListener('abort', () => {
+      done();
+    });
+  });
+  await server.close(DRAIN_MS);
+}
+
+async function runDevice(
+  flags: CommandFlags,
+  host: Host,
+  complete: boolean,
+  work: (device: Device) => Promise<ResultEvent>,
+): Promise<ResultEvent> {
+  const paths = pathsOf(flags, host);
+  const options = await loadOptions(paths.config, flags, host.env, complete);
+  const output: Output = createOutput(host, flags.json === true, Date.now);
+  const env: DeviceEnv = {
+    paths,
+    options,
+    output,
+    clock: Date.now,
+    random: Math.random,
+    signal: host.signal,
+  };
+  try {
+    const result = await withDevice(env, work);
+    output.emit(result);
+    return result;
+  } finally {
+    output.close();
+  }
+}
+
+function pathsOf(flags: CommandFlags, host: Host): ReturnType<typeof devicePaths> {
+  return devicePaths(resolve(flags.data ?? host.env[DATA_ENV] ?? './rivulet-device'));
+}
+
+function parseListen(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port) > 65_535) {
+    throw new DeviceError('config', `--listen: expected HOST:PORT, not ${JSON.stringify(text)}`);
+  }
+  return { host, port: Number(port) };
+}

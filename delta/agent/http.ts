@@ -1,0 +1,168 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+
+import { errnoOf } from '../../storage/durable.ts';
+import { DeviceError } from './errors.ts';
+import { DEVICE_HEADER } from './protocol.ts';
+
+export interface HttpRequest {
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly header: (name: string) => string | undefined;
+  /** The body as it arrives. Consume it or call `discard`. */
+  readonly body: AsyncIterable<Buffer>;
+  readonly discard: () => void;
+}
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * A small HTTP client with connections that are kept. Waiting for an answer or for the next byte of
+ * it may take `stallMs`, the whole transfer any time: a slow link is not a broken one. Every network
+ * fault is `unreachable`. The device's name does not follow a redirect to another host.
+ */
+export class HttpClient {
+  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: 4 });
+  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets: 4 });
+  readonly #deviceId: string;
+  readonly #stallMs: number;
+
+  constructor(deviceId: string, stallMs: number) {
+    this.#deviceId = deviceId;
+    this.#stallMs = stallMs;
+  }
+
+  async send(request: HttpRequest): Promise<HttpAnswer> {
+    const origin = new URL(request.url).host;
+    let url = new URL(request.url);
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+      const message = await this.#once(request, url, url.host === origin);
+      const location = message.headers.location;
+      if (request.method !== 'GET' || !REDIRECTS.has(message.statusCode ?? 0)) {
+        return this.#answer(message, url, request.signal);
+      }
+      message.destroy();
+      if (location === undefined || !URL.canParse(location, url.href)) {
+        throw new DeviceError('bad_answer', `${url.href} redirects to nowhere`);
+      }
+      url = new URL(location, url);
+      if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+        throw new DeviceError('bad_answer', `${request.url} redirects to ${url.protocol}`);
+      }
+    }
+    throw new DeviceError(
+      'bad_answer',
+      `${request.url} redirects more than ${MAX_REDIRECTS} times`,
+    );
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  #once(request: HttpRequest, url: URL, named: boolean): Promise<IncomingMessage> {
+    const secure = url.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+      const outgoing = (secure ? httpsRequest : httpRequest)(url, {
+        method: request.method,
+        agent: secure ? this.#https : this.#http,
+        signal: request.signal,
+        timeout: this.#stallMs,
+        headers: {
+          'accept-encoding': 'identity',
+          ...(named ? { [DEVICE_HEADER]: this.#deviceId } : {}),
+          ...(request.body === undefined ? {} : { 'content-length': `${request.body.length}` }),
+          ...request.headers,
+        },
+      });
+      outgoing.once('response', (message) => {
+        outgoing.setTimeout(0);
+        resolve(message);
+      });
+      outgoing.once('timeout', () => {
+        outgoing.destroy(new Error(`no byte for ${this.#stallMs} ms`));
+      });
+      outgoing.on('error', (cause) => {
+        reject(networkError(request.signal, url, cause));
+      });
+      outgoing.end(request.body);
+    });
+  }
+
+  #answer(message: IncomingMessage, url: URL, signal: AbortSignal): HttpAnswer {
+    return {
+      status: message.statusCode ?? 0,
+      header: (name) => {
+        const value = message.headers[name];
+        return Array.isArray(value) ? value.join(', ') : value;
+      },
+      body: readBody(message, url, this.#stallMs, signal),
+      discard: () => message.destroy(),
+    };
+  }
+}
+
+/** The body's bytes; `unreachable` when it breaks off or stalls. */
+async function* readBody(
+  message: IncomingMessage,
+  url: URL,
+  stallMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const stall = { fired: false };
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      stall.fired = true;
+      message.destroy();
+    }, stallMs);
+  };
+  try {
+    arm();
+    for await (const part of message) {
+      clearTimeout(timer);
+      yield part as Buffer;
+      arm();
+    }
+    if (!message.complete) throw new Error('the connection broke off');
+  } catch (cause) {
+    throw networkError(signal, url, stall.fired ? new Error(`no byte for ${stallMs} ms`) : cause);
+  } finally {
+    clearTimeout(timer);
+    message.destroy();
+  }
+}
+
+function networkError(signal: AbortSignal, url: URL, cause: unknown): DeviceError {
+  if (signal.aborted) return new DeviceError('aborted', `${url.href}: stopped`, { cause });
+  return new DeviceError('unreachable', `${url.href}: ${reason(cause)}`, { cause });
+}
+
+function reason(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message === '' ? (errnoOf(cause) ?? cause.name) : cause.message;
+}
+
+/** A whole small body; `bad_answer` past the bound. */
+export async function readAll(answer: HttpAnswer, maxBytes: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of answer.body) {
+    size += part.length;
+    if (size > maxBytes) {
+      throw new DeviceError('bad_answer', `an answer is larger than ${maxBytes} bytes`);
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts, size);
+}

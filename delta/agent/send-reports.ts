@@ -1,0 +1,73 @@
+import { readAll, type HttpClient } from './http.ts';
+import type { EventsRequest } from './protocol.ts';
+import type { QueuedReport, ReportQueue } from './reports.ts';
+import { DeviceError, toDeviceError } from './errors.ts';
+
+const MAX_EVENTS = 100;
+const MAX_ANSWER_BYTES = 65_536;
+/** Answers that no later try would change: the report is dropped. */
+const FINAL = new Set([400, 410, 413, 422]);
+
+export interface SendEnv {
+  readonly http: HttpClient;
+  /** Base URLs. */
+  readonly servers: readonly string[];
+  readonly signal: AbortSignal;
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * Delivers what is queued, in order, in batches of one decision each; stops at the first batch that
+ * no server takes now and keeps it for the next run. A batch that was taken but not yet removed when
+ * the power went is sent again: events are idempotent by `seq`.
+ */
+export async function sendReports(queue: ReportQueue, env: SendEnv): Promise<void> {
+  for (const batch of batches(await queue.list(env.onWarning))) {
+    const answer = await post(batch, env);
+    if (answer === 'later') return;
+    if (answer === 'refused') {
+      const { decisionId } = batch[0];
+      env.onWarning(`the server refuses reports of decision ${decisionId}; they are dropped`);
+    }
+    await queue.remove(batch);
+  }
+}
+
+type Batch = readonly [QueuedReport, ...QueuedReport[]];
+
+function batches(reports: readonly QueuedReport[]): readonly Batch[] {
+  const all: [QueuedReport, ...QueuedReport[]][] = [];
+  for (const report of reports) {
+    const last = all.at(-1);
+    if (last?.[0].decisionId === report.decisionId && last.length < MAX_EVENTS) last.push(report);
+    else all.push([report]);
+  }
+  return all;
+}
+
+async function post(batch: Batch, env: SendEnv): Promise<'taken' | 'refused' | 'later'> {
+  const [{ decisionId, decision }] = batch;
+  const body: EventsRequest = { decision, events: batch.map((report) => report.event) };
+  for (const server of env.servers) {
+    const url = `${server}/v1/decisions/${encodeURIComponent(decisionId)}/events`;
+    try {
+      const answer = await env.http.send({
+        url,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: Buffer.from(JSON.stringify(body)),
+        signal: env.signal,
+      });
+      await readAll(answer, MAX_ANSWER_BYTES);
+      if (answer.status >= 200 && answer.status < 300) return 'taken';
+      if (FINAL.has(answer.status)) return 'refused';
+      env.onWarning(`${url} answered ${answer.status}; reports stay queued`);
+    } catch (error) {
+      const fault = toDeviceError(error, url);
+      if (fault.code === 'aborted') throw fault;
+      if (!(error instanceof DeviceError)) throw error;
+      env.onWarning(`${fault.message}; reports stay queued`);
+    }
+  }
+  return 'later';
+}

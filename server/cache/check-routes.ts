@@ -1,0 +1,114 @@
+import {
+  AGE_HEADER,
+  DEVICE_HEADER,
+  REASON_HEADER,
+  type CheckRequest,
+} from '../../delta/agent/protocol.ts';
+import type { Clock } from '../../storage/clock.ts';
+import { isStorageError } from '../../storage/errors.ts';
+import type { CacheConfig } from '../config.ts';
+import { HttpError } from '../http/errors.ts';
+import type { Exchange, RawRoute } from '../http/exchange.ts';
+import type { Contract } from '../http/validate.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { sendJson } from '../oci/respond.ts';
+import { askedPlatform, currentDigest, decide } from '../updates/decide.ts';
+import { cacheUrlOf } from './cache-url.ts';
+import { answerV1 } from './failure.ts';
+import { readJson, requireHeader } from './json-request.ts';
+import type { LiveTracker } from './live.ts';
+import { sendOriginAnswer, type OriginAnswer, type OriginApi } from './origin-api.ts';
+import type { Releases } from './releases.ts';
+
+export interface CheckRouteOptions {
+  readonly config: Pick<CacheConfig, 'publicUrl' | 'offlineMs'>;
+  readonly originUrl: string;
+  readonly origin: OriginApi;
+  readonly releases: Releases;
+  readonly live: LiveTracker;
+  readonly contract: Contract;
+  readonly metrics: Pick<Metrics, 'checks' | 'checkSeconds'>;
+  readonly clock: Clock;
+}
+
+/** `POST /v1/check`: the origin's answer, or one from its last word when it is gone. */
+export function createCheckRoute(options: CheckRouteOptions): RawRoute {
+  return async (x) => {
+    if (x.path !== '/v1/check') return false;
+    x.route = '/v1/check';
+    if (x.req.method !== 'POST') {
+      throw new HttpError('method_not_allowed', 'a check is a POST', {
+        headers: { Allow: 'POST' },
+      });
+    }
+    await answerV1(x, () => check(x, options));
+    return true;
+  };
+}
+
+async function check(x: Exchange, options: CheckRouteOptions): Promise<void> {
+  const { config, origin, live, contract, metrics } = options;
+  const stopTimer = metrics.checkSeconds.startTimer();
+  const device = requireHeader(x, contract, DEVICE_HEADER, 'DeviceId');
+  const { bytes, value } = await readJson(x);
+  const ask = contract.check('CheckRequest', value);
+  const current = currentDigest(ask);
+  if (current !== undefined) {
+    const { product, channel } = ask;
+    await live.seen({ product, channel, platform: askedPlatform(ask), current });
+  }
+  const cacheUrl = cacheUrlOf(x.req, config.publicUrl);
+  const { signal } = x;
+  let answer: OriginAnswer;
+  try {
+    answer = await origin.forward({ path: '/v1/check', device, body: bytes, cacheUrl, signal });
+  } catch (error) {
+    if (!isStorageError(error, 'unavailable')) throw error;
+    decideAlone(x, options, { device, ask, cacheUrl, cause: error });
+    stopTimer();
+    return;
+  }
+  const reason = answer.status === 204 ? (answer.headers[REASON_HEADER] ?? '') : '';
+  metrics.checks.inc({ result: answer.status === 200 ? 'update' : 'none', reason });
+  sendOriginAnswer(x.res, answer);
+  stopTimer();
+}
+
+/** Decides from what the origin last said, for as long as the configuration allows. */
+function decideAlone(
+  { res }: Exchange,
+  { config, originUrl, releases, metrics, clock }: CheckRouteOptions,
+  {
+    device,
+    ask,
+    cacheUrl,
+    cause,
+  }: {
+    readonly device: string;
+    readonly ask: CheckRequest;
+    readonly cacheUrl: string;
+    readonly cause: unknown;
+  },
+): void {
+  const { ageSeconds } = releases;
+  if (ageSeconds === undefined || ageSeconds * 1000 > config.offlineMs) {
+    throw new HttpError('unavailable', 'the origin does not answer', { cause });
+  }
+  const blobBases = [cacheUrl, originUrl].map((url) => `${url}/v1/blobs/`);
+  const facts = releases.facts(ask.product, ask.channel);
+  const outcome = decide(facts, ask, { deviceId: device, nowMs: clock(), blobBases });
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader(AGE_HEADER, ageSeconds.toString());
+  if (outcome.kind === 'update') {
+    const [plan] = outcome.decision.plans;
+    metrics.checks.inc({ result: 'update', reason: plan?.kind ?? 'no_plan' });
+    sendJson(res, 200, outcome.decision);
+    return;
+  }
+  metrics.checks.inc({ result: 'none', reason: outcome.reason });
+  res.writeHead(204, {
+    [REASON_HEADER]: outcome.reason,
+    'Retry-After': outcome.retryAfterSeconds.toString(),
+  });
+  res.end();
+}

@@ -1,0 +1,47 @@
+import type { LiveVersion, LiveVersions } from '../../storage/catalog/cache-live.ts';
+import type { Clock } from '../../storage/clock.ts';
+import type { Logger } from '../observe/logger.ts';
+
+/** A version that is alive is written again only after this long: a check costs no disk sync. */
+const WRITE_AGAIN_MS = 60_000;
+const MAX_REMEMBERED = 10_000;
+/** A version that no device was seen with for so long is not mirrored any more. */
+export const LIVE_MS = 30 * 24 * 3_600_000;
+
+/** Notes which versions devices of the region run. */
+export class LiveTracker {
+  readonly #versions: LiveVersions;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #onNew: () => void;
+  readonly #written = new Map<string, number>();
+
+  constructor(options: {
+    readonly versions: LiveVersions;
+    readonly logger: Logger;
+    readonly clock: Clock;
+    /** Told of a version that was not known before. */
+    readonly onNew: () => void;
+  }) {
+    this.#versions = options.versions;
+    this.#logger = options.logger;
+    this.#clock = options.clock;
+    this.#onNew = options.onNew;
+  }
+
+  /** A note that can't be written does not fail the request that brought it. */
+  async seen(version: LiveVersion): Promise<void> {
+    const { product, channel, platform, current } = version;
+    const key = JSON.stringify([product, channel, platform, current]);
+    const nowMs = this.#clock();
+    if (nowMs - (this.#written.get(key) ?? -Infinity) < WRITE_AGAIN_MS) return;
+    if (this.#written.size >= MAX_REMEMBERED) this.#written.clear();
+    this.#written.set(key, nowMs);
+    try {
+      if (await this.#versions.seen(version, nowMs)) this.#onNew();
+    } catch (error) {
+      this.#written.delete(key);
+      this.#logger.warn({ err: error }, 'cannot note a live version');
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import { DigestHasher, digestAlgorithm, type Digest } from '../../storage/digest.ts';
+import { StorageError } from '../../storage/errors.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
+import { pause, pauseAfter, type RetryPolicy } from './retry.ts';
+import type { UpstreamBlobs } from './upstream-blobs.ts';
+
+export interface PassThroughOptions {
+  readonly blobs: UpstreamBlobs;
+  readonly digest: Digest;
+  /** Bytes of the whole blob. */
+  readonly size: number;
+  readonly retry: RetryPolicy;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A range of a blob straight from the origin, nothing kept; a broken connection is taken up again. */
+export async function* passRange(
+  range: ByteRange,
+  { blobs, digest, size, retry, signal }: PassThroughOptions,
+): AsyncGenerator<Buffer, void, undefined> {
+  let { start } = range;
+  const { endExclusive } = range;
+  let failures = 0;
+  while (start < endExclusive) {
+    try {
+      const { bytes } = await blobs.open(digest, { start, endExclusive }, { size, signal });
+      for await (const part of bytes) {
+        start += part.length;
+        failures = 0;
+        yield part;
+      }
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'unavailable') throw error;
+      failures += 1;
+      if (failures >= retry.attempts) throw error;
+      await pause(pauseAfter(failures, retry), signal);
+    }
+  }
+}
+
+/**
+ * The rest of a blob from byte `start`, of which `before` are the bytes in front: the last part is
+ * held back until the whole digest is right. Throws `digest_mismatch`.
+ */
+export async function* passRest(
+  start: number,
+  before: AsyncIterable<Buffer> | Iterable<Buffer>,
+  options: PassThroughOptions,
+): AsyncGenerator<Buffer, void, undefined> {
+  const { digest, size } = options;
+  const hasher = new DigestHasher(digestAlgorithm(digest));
+  for await (const part of before) hasher.update(part);
+  let held: Buffer | undefined;
+  for await (const part of passRange({ start, endExclusive: size }, options)) {
+    if (held !== undefined) yield held;
+    hasher.update(part);
+    held = part;
+  }
+  if (hasher.digest() !== digest) {
+    throw new StorageError('digest_mismatch', `${digest}: the origin's bytes are others`, {
+      detail: { digest },
+    });
+  }
+  if (held !== undefined) yield held;
+}

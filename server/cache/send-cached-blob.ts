@@ -1,0 +1,71 @@
+import { digestAlgorithm, digestOf, type Digest } from '../../storage/digest.ts';
+import { StorageError } from '../../storage/errors.ts';
+import type { RepoName } from '../../storage/names.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
+import { checkConditions, rangeHolds } from '../http/conditions.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { parseRange } from '../http/range.ts';
+import { sendBlob } from '../http/send-blob.ts';
+import type { BlobCache } from './blob-cache.ts';
+
+/**
+ * Answers GET or HEAD for a blob out of the cache, filling it as it is read. Throws before anything
+ * is sent when not even the first byte is to be had; later faults break the transfer off.
+ */
+export async function sendCachedBlob(
+  x: Exchange,
+  cache: BlobCache,
+  digest: Digest,
+  repo?: RepoName,
+): Promise<void> {
+  const size = await cache.size(digest, { repo });
+  if (size === 0) checkEmpty(digest);
+  const first = firstRange(x, digest, size);
+  if (first === undefined) {
+    // The answer has no body that would need the blob: HEAD, 304, 412, 416 or nothing at all.
+    const none = (): never => {
+      throw new StorageError('unavailable', `${digest} was not to be read`);
+    };
+    await sendBlob(x, { digest, size, open: none });
+    return;
+  }
+  const lease = await cache.lease(digest, size, first);
+  try {
+    await lease.ready(x.signal);
+    await sendBlob(x, {
+      digest,
+      size,
+      open: (range, signal) => Promise.resolve(lease.open(range, signal)),
+    });
+  } finally {
+    lease.release();
+  }
+}
+
+/** The range that will be sent first; undefined when none will be. */
+function firstRange({ req }: Exchange, digest: Digest, size: number): ByteRange | undefined {
+  const etag = `"${digest}"`;
+  if (req.method === 'HEAD' || size === 0) return undefined;
+  if (checkConditions(req.headers, etag) !== 'proceed') return undefined;
+  const asked = rangeHolds(req.headers, etag) ? parseRange(req.headers.range, size) : undefined;
+  switch (asked?.kind) {
+    case undefined:
+    case 'whole':
+      return { start: 0, endExclusive: size };
+    case 'single':
+      return asked.range;
+    case 'multi':
+      return asked.ranges[0];
+    case 'unsatisfiable':
+    case 'too_many':
+      return undefined;
+  }
+}
+
+/** The origin says that the blob is empty: then there is only one digest that it can have. */
+function checkEmpty(digest: Digest): void {
+  if (digestOf(new Uint8Array(), digestAlgorithm(digest)) === digest) return;
+  throw new StorageError('digest_mismatch', `the origin says that ${digest} is empty`, {
+    detail: { digest },
+  });
+}

@@ -1,0 +1,118 @@
+import { AGE_HEADER } from '../../delta/agent/protocol.ts';
+import type { CacheCatalog } from '../../storage/catalog/cache-catalog.ts';
+import type { CacheConfig } from '../config.ts';
+import { checkConditions } from '../http/conditions.ts';
+import { HttpError } from '../http/errors.ts';
+import type { Exchange, RawRoute } from '../http/exchange.ts';
+import type { Contract } from '../http/validate.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { sendJson } from '../oci/respond.ts';
+import type { Mirror } from './mirror.ts';
+import type { Releases } from './releases.ts';
+import type { ReportSender } from './report-sender.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface StatusRouteOptions {
+  readonly config: CacheConfig;
+  readonly catalog: CacheCatalog;
+  readonly upstream: Upstream;
+  readonly releases: Releases;
+  readonly mirror: Mirror;
+  readonly reports: ReportSender;
+  readonly contract: Contract;
+  readonly metrics: Metrics;
+}
+
+type Handler = (x: Exchange, options: StatusRouteOptions) => Promise<void>;
+
+const HANDLERS: ReadonlyMap<string, Handler> = new Map([
+  ['/v1/status', sendStatus],
+  ['/v1/releases', sendReleases],
+  ['/livez', sendOk],
+  ['/readyz', sendReady],
+  ['/metrics', sendMetrics],
+  ['/openapi.yaml', sendContract],
+]);
+
+/** What operators and probes read of a cache. */
+export function createStatusRoute(options: StatusRouteOptions): RawRoute {
+  return async (x) => {
+    const handler = HANDLERS.get(x.path);
+    if (handler === undefined) return false;
+    x.route = x.path;
+    if (x.req.method !== 'GET' && x.req.method !== 'HEAD') {
+      throw new HttpError('method_not_allowed', `${x.path} can be read only`, {
+        headers: { Allow: 'GET, HEAD' },
+      });
+    }
+    await handler(x, options);
+    return true;
+  };
+}
+
+async function sendStatus({ res }: Exchange, options: StatusRouteOptions): Promise<void> {
+  const { config, catalog, upstream, releases, mirror, reports, metrics } = options;
+  const { count, completeCount, bytes } = await catalog.objects.totals();
+  sendJson(res, 200, {
+    role: 'cache',
+    region: config.region,
+    upstream: upstream.url,
+    reachable: upstream.state.reachable ?? false,
+    // Null until the origin was heard once.
+    ageSeconds: releases.ageSeconds ?? null,
+    objects: count,
+    completeObjects: completeCount,
+    bytes,
+    budgetBytes: config.budgetBytes,
+    // Both since the start of this process.
+    egressBytes: await total(metrics.originBytes),
+    servedBytes: await total(metrics.bytesServed),
+    queuedReports: reports.queued,
+    droppedReports: reports.dropped,
+    mirrored: await mirror.mirrored(),
+  });
+}
+
+async function total(counter: Metrics['originBytes' | 'bytesServed']): Promise<number> {
+  const { values } = await counter.get();
+  return values.reduce((sum, { value }) => sum + value, 0);
+}
+
+/** As the origin last said, with the age of that. */
+function sendReleases({ req, res }: Exchange, { releases }: StatusRouteOptions): Promise<void> {
+  const { snapshot, ageSeconds } = releases;
+  if (snapshot === undefined) {
+    throw new HttpError('unavailable', 'the origin has not been heard yet');
+  }
+  if (ageSeconds !== undefined) res.setHeader(AGE_HEADER, ageSeconds.toString());
+  if (snapshot.etag !== undefined) res.setHeader('ETag', snapshot.etag);
+  const { etag, body } = snapshot;
+  if (etag !== undefined && checkConditions(req.headers, etag) === 'not_modified') {
+    res.writeHead(304).end();
+  } else {
+    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+    res.end(body);
+  }
+  return Promise.resolve();
+}
+
+function sendOk({ res }: Exchange): Promise<void> {
+  sendJson(res, 200, { status: 'ok' }, { 'Cache-Control': 'no-store' });
+  return Promise.resolve();
+}
+
+/** A cache is ready without its origin: that is what it is for. */
+async function sendReady(x: Exchange, { catalog }: StatusRouteOptions): Promise<void> {
+  await catalog.ping();
+  await sendOk(x);
+}
+
+async function sendMetrics({ res }: Exchange, { metrics }: StatusRouteOptions): Promise<void> {
+  const text = await metrics.registry.metrics();
+  res.writeHead(200, { 'Content-Type': metrics.registry.contentType }).end(text);
+}
+
+function sendContract({ res }: Exchange, { contract }: StatusRouteOptions): Promise<void> {
+  res.writeHead(200, { 'Content-Type': 'application/yaml' }).end(contract.text);
+  return Promise.resolve();
+}

@@ -1,0 +1,172 @@
+import type { Digest } from '../../storage/digest.ts';
+import { StorageError } from '../../storage/errors.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
+import type { RepoName } from '../../storage/names.ts';
+import type { Upstream, UpstreamAnswer } from './upstream.ts';
+import { UpstreamError } from './upstream-error.ts';
+
+/** Statuses with which a server refuses HEAD where it would answer GET. */
+const HEAD_REFUSED: ReadonlySet<number> = new Set([400, 403, 405, 501]);
+
+export interface OpenedBlob {
+  /** The origin's strong validator, to be sent back when the transfer goes on. */
+  readonly etag: string | undefined;
+  /** Exactly the range; throws `unavailable` when it breaks off. */
+  readonly bytes: AsyncGenerator<Buffer, void, undefined>;
+}
+
+/** Blobs of the origin. Beside what {@link Upstream} throws: `missing`, `size_mismatch`. */
+export class UpstreamBlobs {
+  readonly #upstream: Upstream;
+
+  constructor(upstream: Upstream) {
+    this.#upstream = upstream;
+  }
+
+  /**
+   * Bytes of the blob; with `repo`, as that repository's (`missing` when it does not have it). Asks
+   * with HEAD, and with a GET of one byte where HEAD is refused.
+   */
+  async size(
+    digest: Digest,
+    { repo, signal }: { readonly repo?: RepoName | undefined; readonly signal?: AbortSignal },
+  ): Promise<number> {
+    const path = repo === undefined ? blobPath(digest) : `/v2/${repo}/blobs/${digest}`;
+    const head = await this.#upstream.request({ method: 'HEAD', path, signal });
+    this.#upstream.discard(head);
+    if (!HEAD_REFUSED.has(head.status)) {
+      expectStatus(head, digest, [200]);
+      return parseSize(head.headers['content-length'], digest, head);
+    }
+    const headers = { range: 'bytes=0-0' };
+    const get = await this.#upstream.request({ method: 'GET', path, headers, signal });
+    if (get.status === 206) this.#upstream.discard(get);
+    else get.message.destroy();
+    // An empty blob has no first byte.
+    const total = get.headers['content-range']?.split('/')[1];
+    if (get.status === 416) return parseSize(total, digest, get);
+    expectStatus(get, digest, [200, 206]);
+    return parseSize(get.status === 206 ? total : get.headers['content-length'], digest, get);
+  }
+
+  /**
+   * Opens a range of a blob of a known size, one try only. With `etag`, the range is asked for that
+   * version; an origin that answers with the whole blob is read up to the range.
+   */
+  async open(
+    digest: Digest,
+    range: ByteRange,
+    options: {
+      readonly size: number;
+      readonly etag?: string | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<OpenedBlob> {
+    const { size, etag, signal } = options;
+    const { start, endExclusive } = range;
+    const headers: Record<string, string> = {};
+    if (start > 0 || endExclusive < size) {
+      headers['range'] = `bytes=${start}-${endExclusive - 1}`;
+      if (etag !== undefined) headers['if-range'] = etag;
+    }
+    const path = blobPath(digest);
+    const answer = await this.#upstream.request({
+      method: 'GET',
+      path,
+      headers,
+      signal,
+      attempts: 1,
+    });
+    try {
+      expectStatus(answer, digest, [200, 206]);
+      checkExtent(answer, digest, range, size);
+    } catch (error) {
+      answer.message.destroy();
+      throw error;
+    }
+    const skip = answer.status === 200 ? start : 0;
+    const validator = answer.headers.etag;
+    return {
+      etag: validator?.startsWith('"') === true ? validator : undefined,
+      bytes: window(this.#upstream.read(answer, signal), skip, endExclusive - start, digest),
+    };
+  }
+}
+
+function blobPath(digest: Digest): string {
+  return `/v1/blobs/${digest}`;
+}
+
+/** Exactly `length` bytes after `skip` others. */
+async function* window(
+  source: AsyncGenerator<Buffer, void, undefined>,
+  skip: number,
+  length: number,
+  digest: Digest,
+): AsyncGenerator<Buffer, void, undefined> {
+  let toSkip = skip;
+  let left = length;
+  for await (const part of source) {
+    const bytes = part.subarray(Math.min(toSkip, part.length));
+    toSkip -= part.length - bytes.length;
+    const wanted = bytes.subarray(0, left);
+    left -= wanted.length;
+    if (wanted.length > 0) yield wanted;
+    if (bytes.length > wanted.length) break;
+  }
+  if (left > 0) {
+    throw new StorageError('unavailable', `${digest}: the origin's answer lacks ${left} bytes`);
+  }
+}
+
+/** Throws unless the status is one of those: 404 is `missing`, 429 `rate_limited`. */
+export function expectStatus(
+  { status, headers }: UpstreamAnswer,
+  what: string,
+  expected: readonly number[],
+): void {
+  if (expected.includes(status)) return;
+  if (status === 404) {
+    throw new StorageError('missing', `the origin does not have ${what}`, { detail: { what } });
+  }
+  const code = status === 429 ? 'rate_limited' : 'refused';
+  throw new UpstreamError(code, `the origin answered ${status} for ${what}`, {
+    status,
+    retryAfter: headers['retry-after'],
+  });
+}
+
+/** The answer must be of a blob of that size, and begin where it was asked to. */
+function checkExtent(
+  { status, headers }: UpstreamAnswer,
+  digest: Digest,
+  { start, endExclusive }: ByteRange,
+  size: number,
+): void {
+  if (status === 206) {
+    const expected = `bytes ${start}-${endExclusive - 1}/${size}`;
+    const got = headers['content-range'];
+    if (got !== expected) throw sizeMismatch(digest, expected, got);
+    return;
+  }
+  const length = headers['content-length'];
+  if (length !== undefined && length !== size.toString()) throw sizeMismatch(digest, size, length);
+}
+
+function sizeMismatch(
+  digest: Digest,
+  expected: number | string,
+  got: string | undefined,
+): StorageError {
+  return new StorageError(
+    'size_mismatch',
+    `${digest}: the origin sends ${got ?? 'no length'}, ${expected} was expected`,
+    { detail: { digest, expected, got } },
+  );
+}
+
+function parseSize(text: string | undefined, digest: Digest, { status }: UpstreamAnswer): number {
+  const size = text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(size)) return size;
+  throw new UpstreamError('refused', `the origin does not say the size of ${digest}`, { status });
+}

@@ -1,0 +1,242 @@
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+
+import type { Clock } from '../../storage/clock.ts';
+import { abortedError, checkAborted } from '../../storage/durable.ts';
+import { StorageError } from '../../storage/errors.ts';
+import { Reachability } from './reachability.ts';
+import { pause, pauseAfter, type RetryPolicy } from './retry.ts';
+import { UpstreamError } from './upstream-error.ts';
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const MAX_CONNECTIONS = 64;
+/** No byte for so long: the connection counts as broken. A whole transfer has no deadline. */
+const PROGRESS_MS = 15_000;
+const RETRY: RetryPolicy = { attempts: 3, pauseMs: 100, maxPauseMs: 5000 };
+
+export interface UpstreamOptions {
+  /** The origin's base URL; a path is kept as a prefix. */
+  readonly base: string;
+  readonly clock: Clock;
+  /** Told of body bytes as they arrive. */
+  readonly onBytes: (count: number) => void;
+  readonly progressMs?: number | undefined;
+  readonly retry?: RetryPolicy | undefined;
+}
+
+export interface UpstreamRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  /** Path and query, percent-encoded. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: Buffer | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Rather an error at once than a wait, while the origin is known to be gone; one try only. */
+  readonly failFast?: boolean | undefined;
+  /** Tries in all; default 3. */
+  readonly attempts?: number | undefined;
+}
+
+/** An answer below 500 whose body is still to be read: consume it with {@link Upstream.read} or `discard`. */
+export interface UpstreamAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly message: IncomingMessage;
+}
+
+/**
+ * A client of the origin over kept-alive connections. Bodies come as they are stored (identity).
+ * Errors: `StorageError` `unavailable` when the origin does not answer or answers 5xx after bounded
+ * retries, `aborted`; an `UpstreamError` for what it refuses. No credentials are ever sent.
+ */
+export class Upstream {
+  /** As in a URL: host and port. */
+  readonly host: string;
+  readonly state: Reachability;
+  readonly #base: URL;
+  readonly #options: UpstreamOptions;
+  readonly #progressMs: number;
+  readonly #retry: RetryPolicy;
+  readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+    this.#base = new URL(options.base);
+    this.host = this.#base.host;
+    this.state = new Reachability(options.clock);
+    this.#progressMs = options.progressMs ?? PROGRESS_MS;
+    this.#retry = options.retry ?? RETRY;
+    const settings = { keepAlive: true, maxSockets: MAX_CONNECTIONS, maxFreeSockets: 8 };
+    this.#agents = { http: new HttpAgent(settings), https: new HttpsAgent(settings) };
+  }
+
+  /** The base URL without a trailing slash. */
+  get url(): string {
+    return this.#base.href.replace(/\/+$/, '');
+  }
+
+  /** Sends a request, again after connection errors and 5xx, and follows redirects of GET and HEAD. */
+  async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    if (request.failFast === true && this.state.holdingOff)
+      throw this.#gone('it was gone just now');
+    const known = this.state.reachable;
+    const single = request.failFast === true && known === false;
+    const attempts = single ? 1 : (request.attempts ?? this.#retry.attempts);
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await this.#attempt(request);
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        this.state.failed();
+        if (failures >= attempts) throw error;
+      }
+      await pause(pauseAfter(failures, this.#retry), request.signal);
+    }
+  }
+
+  /**
+   * The body of an answer, part by part. Throws `unavailable` when no byte comes for the progress
+   * time or the connection breaks; leaving the loop early breaks the connection.
+   */
+  async *read(
+    answer: UpstreamAnswer,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const { message } = answer;
+    const broken = (why: string, cause?: unknown): StorageError => {
+      this.state.failed();
+      return this.#gone(why, cause);
+    };
+    // Time counts only while bytes are awaited: a slow consumer is no fault of the origin.
+    const arm = (): NodeJS.Timeout =>
+      setTimeout(() => {
+        message.destroy(broken(`no byte for ${this.#progressMs} ms`));
+      }, this.#progressMs);
+    let late = arm();
+    const abort = (): void => {
+      message.destroy();
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      checkAborted(signal, 'reading from the origin');
+      for await (const part of message) {
+        const bytes = part as Buffer;
+        clearTimeout(late);
+        this.#options.onBytes(bytes.length);
+        yield bytes;
+        late = arm();
+      }
+    } catch (error) {
+      if (signal?.aborted === true) throw abortedError(signal, 'reading from the origin');
+      throw error instanceof StorageError ? error : broken('the connection broke', error);
+    } finally {
+      clearTimeout(late);
+      signal?.removeEventListener('abort', abort);
+      message.destroy();
+    }
+  }
+
+  /** A whole small body. Throws an `UpstreamError` past `maxBytes`. */
+  async readAll(answer: UpstreamAnswer, maxBytes: number, signal?: AbortSignal): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let size = 0;
+    for await (const bytes of this.read(answer, signal)) {
+      size += bytes.length;
+      if (size > maxBytes) {
+        throw new UpstreamError('refused', `the origin sent more than ${maxBytes} bytes`, answer);
+      }
+      parts.push(bytes);
+    }
+    return Buffer.concat(parts, size);
+  }
+
+  /** Lets a short body go by, so that its connection can be used again. */
+  discard({ message }: UpstreamAnswer): void {
+    message.on('error', () => undefined);
+    message.setTimeout(this.#progressMs, () => {
+      message.destroy();
+    });
+    message.resume();
+  }
+
+  close(): void {
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+  }
+
+  async #attempt(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    let url = new URL(this.#base.href.replace(/\/+$/, '') + request.path);
+    for (let hops = 0; ; hops += 1) {
+      const answer = await this.#send(url, request);
+      const { status, headers } = answer;
+      if (status >= 500) {
+        this.discard(answer);
+        throw this.#gone(`it answered ${status}`);
+      }
+      this.state.answered();
+      const { location } = headers;
+      if (!REDIRECTS.has(status) || location === undefined || request.method === 'POST') {
+        return answer;
+      }
+      this.discard(answer);
+      if (hops === MAX_REDIRECTS || !URL.canParse(location, url.href)) {
+        throw new UpstreamError('refused', `the origin's redirects lead nowhere`, { status });
+      }
+      url = new URL(location, url);
+      if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+        throw new UpstreamError('refused', `the origin redirects to ${url.protocol}`, { status });
+      }
+    }
+  }
+
+  /** Resolves with the answer's head. */
+  #send(url: URL, request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const { method, body, signal } = request;
+    const secure = url.protocol === 'https:';
+    const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers };
+    if (body !== undefined) headers['content-length'] = body.length.toString();
+    const options = { method, headers, agent: secure ? this.#agents.https : this.#agents.http };
+    return new Promise((resolve, reject) => {
+      checkAborted(signal, 'asking the origin');
+      const sent: ClientRequest = secure ? httpsRequest(url, options) : httpRequest(url, options);
+      const late = setTimeout(() => {
+        sent.destroy(new Error(`no answer for ${this.#progressMs} ms`));
+      }, this.#progressMs);
+      const abort = (): void => {
+        sent.destroy();
+      };
+      const settle = (): void => {
+        clearTimeout(late);
+        signal?.removeEventListener('abort', abort);
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      sent.on('error', (error) => {
+        settle();
+        if (signal?.aborted === true) reject(abortedError(signal, 'asking the origin'));
+        else reject(this.#gone(error.message, error));
+      });
+      sent.once('response', (message) => {
+        settle();
+        resolve({ status: message.statusCode ?? 0, headers: message.headers, message });
+      });
+      sent.end(body);
+    });
+  }
+
+  #gone(why: string, cause?: unknown): StorageError {
+    return new StorageError('unavailable', `the origin ${this.host} is not to be had: ${why}`, {
+      cause,
+    });
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'unavailable';
+}

@@ -1,0 +1,88 @@
+import type { AnySchemaObject } from 'ajv';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+
+const count = (minimum: number, value: number): AnySchemaObject => ({
+  type: 'integer',
+  minimum,
+  default: value,
+});
+const text = (value?: string): AnySchemaObject =>
+  value === undefined ? { type: 'string' } : { type: 'string', default: value };
+const httpUrl = { type: 'string', pattern: '^https?://' };
+
+const common = {
+  data: text('./rivulet-data'),
+  listen: text('127.0.0.1:8480'),
+  logLevel: { type: 'string', enum: LOG_LEVELS, default: 'info' },
+};
+
+/** Settings of an origin and a worker; the defaults are the embedded server. See `ServerConfig`. */
+export const serverSchema: AnySchemaObject = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    ...common,
+    workers: { type: 'integer', minimum: 1, maximum: 256, default: 1 },
+    store: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        kind: { type: 'string', enum: ['fs', 's3'], default: 'fs' },
+        endpoint: httpUrl,
+        bucket: { type: 'string', minLength: 3 },
+        region: text('us-east-1'),
+        accessKey: { type: 'string', minLength: 1 },
+        secretKey: { type: 'string', minLength: 1 },
+        prefix: { type: 'string', pattern: '^(|.*/)$', default: '' },
+      },
+      if: { properties: { kind: { const: 's3' } }, required: ['kind'] },
+      then: { required: ['endpoint', 'bucket', 'accessKey', 'secretKey'] },
+    },
+    matrix: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        releases: count(0, 3),
+        liveMs: count(0, 30 * DAY_MS),
+        builders: count(0, 1),
+        leaseMs: count(1000, 60_000),
+        maxAttempts: count(1, 3),
+        reconcileMs: count(100, 30_000),
+      },
+    },
+    uploads: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: { ttlMs: count(1000, DAY_MS) },
+    },
+    regions: {
+      type: 'object',
+      default: {},
+      additionalProperties: { type: 'array', items: httpUrl },
+    },
+  },
+};
+
+/** Settings of a regional cache. See `CacheConfig`. */
+export const cacheSchema: AnySchemaObject = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['upstream', 'region'],
+  properties: {
+    ...common,
+    upstream: httpUrl,
+    region: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' },
+    publicUrl: { type: 'string', pattern: '^(|https?://.*)$', default: '' },
+    budgetBytes: count(1, 20 * 1024 ** 3),
+    offlineMs: count(0, 7 * DAY_MS),
+    tagTtlMs: count(0, 10_000),
+    refreshMs: count(100, 10_000),
+    mirror: { type: 'boolean', default: true },
+  },
+};

@@ -1,0 +1,66 @@
+/** The configuration of a server, whole and checked (see `config-load.ts`); frozen. */
+export interface ServerConfig {
+  /** Folder of the embedded store, the catalog and scratch files. */
+  readonly data: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Processes that serve; 1 serves from the main process. */
+  readonly workers: number;
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly store: StoreConfig;
+  readonly matrix: MatrixConfig;
+  readonly uploads: {
+    /** Idle sessions are removed after this long. */
+    readonly ttlMs: number;
+  };
+  /** Base URLs of regional caches by region, for plans when a device asks the origin itself. */
+  readonly regions: Readonly<Record<string, readonly string[]>>;
+}
+
+export type StoreConfig =
+  | { readonly kind: 'fs' }
+  | {
+      readonly kind: 's3';
+      /** Such as `http://127.0.0.1:9000`. */
+      readonly endpoint: string;
+      readonly bucket: string;
+      readonly region: string;
+      readonly accessKey: string;
+      readonly secretKey: string;
+      /** Prepended to every key; empty or ending in `/`. */
+      readonly prefix: string;
+    };
+
+export interface MatrixConfig {
+  /** Deltas are built from this many releases before the current one. */
+  readonly releases: number;
+  /** And from every version that a device reported within this time. */
+  readonly liveMs: number;
+  /** Builds side by side in this process; 0 leaves them to `rivulet worker`. */
+  readonly builders: number;
+  readonly leaseMs: number;
+  readonly maxAttempts: number;
+  /** How often the matrix is reconciled without being told to. */
+  readonly reconcileMs: number;
+}
+
+/** A regional cache's configuration. */
+export interface CacheConfig {
+  readonly data: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly logLevel: ServerConfig['logLevel'];
+  /** The origin's base URL. */
+  readonly upstream: string;
+  readonly region: string;
+  /** The base URL under which devices reach this cache; empty derives it from the Host header. */
+  readonly publicUrl: string;
+  /** Bytes of cached blobs; the least recently used go first. */
+  readonly budgetBytes: number;
+  /** How long checks are answered from what the origin last said, once it is gone. */
+  readonly offlineMs: number;
+  /** How long a tag is served without asking the origin. */
+  readonly tagTtlMs: number;
+  /** How often the origin's releases are fetched. */
+  readonly refreshMs: number;
+  /** Fetch the deltas of versions that live devices run ahead of demand. */
+  readonly mirror: boolean;
+}

@@ -1,0 +1,153 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { Logger } from '../observe/logger.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { sendError, sendProblem } from './errors.ts';
+import type { RawRoute } from './exchange.ts';
+import { refuseMalformed } from './malformed.ts';
+import { boundUnreadBody } from './unread-body.ts';
+import { HttpExchange } from './http-exchange.ts';
+
+/** Range headers of 1,024 ranges are longer than Node's default of 16 KiB. */
+const MAX_HEADER_BYTES = 64 * 1024;
+/** Longer than proxies keep their idle connections, so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_MS = 60_000;
+/** A connection on which no byte moves for so long is dead. Whole requests have no deadline. */
+const IDLE_MS = 600_000;
+const GRACE_MS = 10_000;
+
+/** An express app, as plain `node:http` sees it. */
+export type NodeApp = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
+
+export interface ListenOptions {
+  /** Asked in order, before express. */
+  readonly routes: readonly RawRoute[];
+  /** Its own 404 and error handlers may be left out: what it passes on is answered here. */
+  readonly app?: NodeApp | undefined;
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  readonly logger: Logger;
+  readonly metrics?: Metrics | undefined;
+  /** Default: origin. */
+  readonly tier?: 'origin' | 'cache' | undefined;
+}
+
+/** A server that answers requests. */
+export interface HttpServer {
+  /** Without a trailing slash. */
+  readonly url: string;
+  /** Takes no more connections, lets running requests end within `graceMs`, then cuts the rest. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Starts to listen. Rejects with the system's error when the address can't be taken. */
+export async function listen(options: ListenOptions): Promise<HttpServer> {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: 0,
+    noDelay: true,
+  });
+  server.timeout = IDLE_MS;
+  server.on('clientError', refuseMalformed);
+  server.on('request', (req, res) => {
+    if (!server.listening) res.setHeader('Connection', 'close');
+    boundUnreadBody(req, res);
+    void serve(req, res, options);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return { url: urlOf(server), close: (graceMs = GRACE_MS) => drain(server, graceMs) };
+}
+
+function urlOf(server: Server): string {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('not a TCP server');
+  const { address: host, family, port }: AddressInfo = address;
+  return `http://${family === 'IPv6' ? `[${host}]` : host}:${port}`;
+}
+
+/** Answers one request; never rejects. */
+async function serve(
+  req: IncomingMessage,
+  res: ServerResponse,
+  options: ListenOptions,
+): Promise<void> {
+  const { logger, metrics } = options;
+  const x = new HttpExchange(req, res, options);
+  res.once('close', () => {
+    const route = x.routeLabel();
+    metrics?.httpRequests.inc({ route, status: res.headersSent ? res.statusCode : 499 });
+    logger.debug(
+      { requestId: x.id, method: req.method, url: req.url, route, status: res.statusCode },
+      'answered',
+    );
+  });
+  try {
+    x.readTarget();
+    for (const route of options.routes) {
+      if (await route(x)) return;
+    }
+    if (options.app !== undefined) passToApp(x, options.app, logger);
+    else notFound(x);
+  } catch (error) {
+    fail(x, error, logger);
+  }
+}
+
+function passToApp(x: HttpExchange, app: NodeApp, logger: Logger): void {
+  app(x.req, x.res, (error: unknown) => {
+    if (error === undefined || error === null) notFound(x);
+    else fail(x, error, logger);
+  });
+}
+
+function notFound(x: HttpExchange): void {
+  sendProblem(x.res, {
+    status: 404,
+    code: 'not_found',
+    detail: `nothing answers ${x.req.method ?? ''} here`,
+  });
+}
+
+/** Once an answer has begun its only honest end is a broken connection. */
+function fail(x: HttpExchange, error: unknown, logger: Logger): void {
+  if (x.res.destroyed || x.signal.aborted) return;
+  if (!x.res.headersSent) {
+    sendError(x.res, error, logger);
+    return;
+  }
+  logger.error({ err: error, requestId: x.id }, 'answer broken off');
+  x.res.destroy();
+}
+
+async function drain(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  // A connection that was busy when the server closed turns idle later, and would be kept alive.
+  const sweep = setInterval(() => {
+    server.closeIdleConnections();
+  }, 50);
+  const cut = setTimeout(() => {
+    server.closeAllConnections();
+  }, graceMs);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(cut);
+}

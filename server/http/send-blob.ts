@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import type { OutgoingHttpHeaders } from 'node:http';
+
+import { digestAlgorithm, digestBytes, type Digest } from '../../storage/digest.ts';
+import { StorageError } from '../../storage/errors.ts';
+import { layOutBody, type BodyLayout, type Satisfiable } from './body-layout.ts';
+import { BodyWriter, ClientGone } from './body-writer.ts';
+import { checkConditions, rangeHolds } from './conditions.ts';
+import { HttpError } from './errors.ts';
+import { JoinedReader, type OpenRange } from './joined-reader.ts';
+import type { Exchange } from './exchange.ts';
+import { OpenFile } from './open-file.ts';
+import { MAX_RANGES, parseRange, type RangeAnswer } from './range.ts';
+
+/** Content called by its digest never changes: any cache may keep it for a year. */
+export const IMMUTABLE = 'public, max-age=31536000, immutable';
+
+/** The most that one transfer holds in memory. */
+const BUFFER_BYTES = 256 * 1024;
+
+/** What an immutable object is called in an answer. */
+export interface BlobHead {
+  readonly digest: Digest;
+  readonly mediaType?: string | undefined;
+  /** {@link IMMUTABLE} when it is absent. */
+  readonly cacheControl?: string | undefined;
+}
+
+/** An immutable object and how to read it. */
+export interface BlobSource extends BlobHead {
+  /** Bytes. */
+  readonly size: number;
+  /** Opens a range that lies inside the object; must bring exactly its bytes. */
+  readonly open: OpenRange;
+  /** A file that holds exactly these bytes: read directly, `open` is then not called. */
+  readonly path?: string | undefined;
+}
+
+/** Writes the parts of a layout into a body. */
+type BodyReader = (layout: BodyLayout, body: BodyWriter) => Promise<void>;
+
+/**
+ * Answers a GET or HEAD for an immutable object (RFC 9110): strong ETag, conditions, single and
+ * multiple ranges, `Repr-Digest` (RFC 9530); nothing is ever content-encoded. Resolves when the
+ * answer is complete or the client has left. Throws `HttpError` before anything is sent
+ * (`range_unsatisfiable`, `precondition_failed`, `bad_request` past {@link MAX_RANGES}), and what
+ * the source throws: the answer may then have begun and must be broken off.
+ */
+export async function sendBlob(x: Exchange, source: BlobSource): Promise<void> {
+  if (source.path !== undefined) {
+    const file = await OpenFile.open(source.path);
+    if (file === undefined) throw new StorageError('missing', `${source.digest} has no file`);
+    await sendFile(x, source, file);
+    return;
+  }
+  await answer(x, source, source.size, async ({ parts }, body) => {
+    const ranges = parts.map(({ range }) => range);
+    const reader = new JoinedReader(source.open, ranges, x.signal);
+    try {
+      for (const [index, { before }] of parts.entries()) {
+        await body.text(before);
+        await reader.send(index, body);
+      }
+    } finally {
+      await reader.close();
+    }
+  });
+}
+
+/** As {@link sendBlob}, from an open file that holds exactly the object; closes it. */
+export async function sendFile(x: Exchange, head: BlobHead, file: OpenFile): Promise<void> {
+  try {
+    await answer(x, head, file.size, async ({ parts }, body) => {
+      for (const { before, range } of parts) {
+        await body.text(before);
+        await body.file(file, range);
+      }
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+async function answer(x: Exchange, head: BlobHead, size: number, read: BodyReader): Promise<void> {
+  const { req, res } = x;
+  const etag = `"${head.digest}"`;
+  const headers = headersOf(head, etag);
+  const condition = checkConditions(req.headers, etag);
+  if (condition === 'failed') {
+    throw new HttpError('precondition_failed', `If-Match does not name ${etag}`);
+  }
+  if (condition === 'not_modified') {
+    res.writeHead(304, headers);
+    res.end();
+    return;
+  }
+  const satisfiable = wantedRange(x, etag, size);
+  const mediaType = head.mediaType ?? 'application/octet-stream';
+  const boundary = satisfiable.kind === 'multi' ? randomBytes(18).toString('hex') : '';
+  const layout = layOutBody(satisfiable, size, mediaType, boundary);
+  headers['Content-Type'] = layout.contentType;
+  headers['Content-Length'] = layout.contentLength;
+  if (layout.contentRange !== undefined) headers['Content-Range'] = layout.contentRange;
+  res.writeHead(layout.status, headers);
+  if (req.method === 'HEAD' || layout.contentLength === 0) res.end();
+  else await writeBody(x, layout, read);
+}
+
+function headersOf(head: BlobHead, etag: string): OutgoingHttpHeaders {
+  const algorithm = digestAlgorithm(head.digest) === 'sha256' ? 'sha-256' : 'sha-512';
+  return {
+    ETag: etag,
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': head.cacheControl ?? IMMUTABLE,
+    'Docker-Content-Digest': head.digest,
+    'Repr-Digest': `${algorithm}=:${Buffer.from(digestBytes(head.digest)).toString('base64')}:`,
+  };
+}
+
+/** Ranges are defined for GET alone (RFC 9110, 14.2). */
+function wantedRange(x: Exchange, etag: string, size: number): Satisfiable {
+  const { headers, method } = x.req;
+  if (headers.range === undefined || method !== 'GET') return { kind: 'whole' };
+  const range = rangeHolds(headers, etag) ? parseRange(headers.range, size) : WHOLE;
+  x.metrics?.rangeRequests.inc({ kind: RANGE_LABELS[range.kind] });
+  if (range.kind === 'unsatisfiable') {
+    throw new HttpError('range_unsatisfiable', `no byte of the range is in ${size} bytes`, {
+      headers: { 'Content-Range': `bytes */${size}`, ETag: etag, 'Accept-Ranges': 'bytes' },
+    });
+  }
+  if (range.kind === 'too_many') {
+    throw new HttpError('bad_request', `more than ${MAX_RANGES} ranges: ask for fewer at a time`);
+  }
+  return range;
+}
+
+const WHOLE = { kind: 'whole' } as const;
+
+const RANGE_LABELS = {
+  whole: 'ignored',
+  single: 'range',
+  multi: 'multirange',
+  unsatisfiable: 'unsatisfiable',
+  too_many: 'refused',
+} as const satisfies Record<RangeAnswer['kind'], string>;
+
+async function writeBody(x: Exchange, layout: BodyLayout, read: BodyReader): Promise<void> {
+  const body = new BodyWriter(x.res, Math.min(layout.contentLength, BUFFER_BYTES));
+  try {
+    await read(layout, body);
+    await body.text(layout.tail);
+    body.end();
+  } catch (error) {
+    if (!(error instanceof ClientGone) && !x.signal.aborted) throw error;
+  } finally {
+    x.metrics?.bytesServed.inc({ tier: x.tier, kind: layout.kind }, body.sent);
+  }
+}

@@ -1,0 +1,150 @@
+import { wantedPairs, type LiveVersion, type TagHistory } from '../delta/matrix.ts';
+import type { Catalog, DeltaPair, DeltaRow, DeltaState } from '../storage/catalog/catalog.ts';
+import type { Clock } from '../storage/clock.ts';
+import type { RepoName, Tag } from '../storage/names.ts';
+import type { IoOptions } from '../storage/object-store.ts';
+import type { MatrixConfig } from './config.ts';
+import type { Logger } from './observe/logger.ts';
+import type { ImageReader, ImageSummary } from './updates/images.ts';
+
+export interface MatrixPlannerOptions {
+  readonly catalog: Catalog;
+  readonly images: ImageReader;
+  readonly matrix: Pick<MatrixConfig, 'releases' | 'liveMs'>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** A tag's releases as they could be read. */
+interface ReadHistory extends TagHistory {
+  readonly images: readonly ImageSummary[];
+  /** Something could not be read: what it asked for earlier must stay. */
+  readonly broken: boolean;
+}
+
+const NOT_RETIRED: readonly DeltaState[] = [
+  'pending',
+  'building',
+  'proving',
+  'published',
+  'rejected',
+  'failed',
+];
+const PAGE = 1000;
+
+/**
+ * Brings the matrix to what policy wants: layers to be chunked, pairs to be built, rows to be
+ * retired. It only compares and writes rows; nothing depends on an event having arrived.
+ */
+export class MatrixPlanner {
+  readonly #options: MatrixPlannerOptions;
+
+  constructor(options: MatrixPlannerOptions) {
+    this.#options = options;
+  }
+
+  /** Plans one tag, as after a push. Returns how many pairs were added. */
+  async planTag(repo: RepoName, tag: Tag, options: IoOptions = {}): Promise<number> {
+    const history = await this.#history(repo, tag, options);
+    const live = await this.#liveVersions(repo, options);
+    return this.#ensure([history], live);
+  }
+
+  /** Plans every tag and retires what no tag wants any more. */
+  async reconcile(
+    options: IoOptions = {},
+  ): Promise<{ readonly added: number; readonly retired: number }> {
+    const { catalog, matrix } = this.#options;
+    // Listed first: a row that a check adds from now on is not judged by what was read before it.
+    const rows = await this.#rows();
+    const histories: ReadHistory[] = [];
+    for (const { repo, tag } of await catalog.repositories.heads()) {
+      options.signal?.throwIfAborted();
+      histories.push(await this.#history(repo, tag, options));
+    }
+    const live = await this.#liveVersions(undefined, options);
+    const added = await this.#ensure(histories, live);
+
+    const wanted = new Set(wantedPairs(histories, live, matrix).map(pairKey));
+    const broken = new Set(histories.filter((h) => h.broken).map(tagKey));
+    const unwanted = rows.filter((row) => !wanted.has(pairKey(row)) && !broken.has(tagKey(row)));
+    if (unwanted.length > 0) await catalog.deltas.retire(unwanted.map(({ id }) => id));
+    return { added, retired: unwanted.length };
+  }
+
+  async #ensure(histories: readonly ReadHistory[], live: readonly LiveVersion[]): Promise<number> {
+    const { catalog, matrix } = this.#options;
+    for (const image of histories.flatMap((history) => history.images)) {
+      for (const { digest, mediaType } of image.layers) {
+        // Reading first keeps the usual turn, where nothing is new, free of write locks.
+        if ((await catalog.layers.get(digest)) === undefined) {
+          await catalog.layers.ensure(digest, mediaType);
+        }
+      }
+    }
+    return catalog.deltas.ensure(wantedPairs(histories, live, matrix));
+  }
+
+  async #history(repo: RepoName, tag: Tag, options: IoOptions): Promise<ReadHistory> {
+    const { catalog, matrix, images, logger } = this.#options;
+    const found = await catalog.repositories.releases(repo, tag, matrix.releases + 1);
+    const releases: { platform: string; manifest: ImageSummary['manifest']['digest'] }[][] = [];
+    const read: ImageSummary[] = [];
+    let broken = false;
+    for (const { digest } of found) {
+      const set = await images.read(digest, options);
+      for (const { digest: image, error } of set.broken) {
+        broken = true;
+        logger.debug({ repo, tag, digest: image, err: error }, 'no deltas for an unreadable image');
+      }
+      read.push(...set.images);
+      releases.push(
+        set.images.map(({ platform, manifest }) => ({ platform, manifest: manifest.digest })),
+      );
+    }
+    return { repo, tag, releases, images: read, broken };
+  }
+
+  /**
+   * Versions that devices run, of one repository or of all, only those that the repository holds: a device may report anything.
+   * The platform is the image's own, which a device of another variant may have taken.
+   */
+  async #liveVersions(
+    repo: RepoName | undefined,
+    options: IoOptions,
+  ): Promise<readonly LiveVersion[]> {
+    const { catalog, matrix, images, clock } = this.#options;
+    if (matrix.liveMs <= 0) return [];
+    const live: LiveVersion[] = [];
+    for (const version of await catalog.fleet.live(clock() - matrix.liveMs)) {
+      const { product, current } = version;
+      if (repo !== undefined && product !== repo) continue;
+      if ((await catalog.repositories.getManifest(product, current)) === undefined) continue;
+      const set = await images.read(current, options);
+      const image = set.images.find(({ manifest }) => manifest.digest === current);
+      if (image !== undefined) live.push({ ...version, platform: image.platform });
+    }
+    return live;
+  }
+
+  async #rows(): Promise<readonly DeltaRow[]> {
+    const rows: DeltaRow[] = [];
+    for (;;) {
+      const page = await this.#options.catalog.deltas.list({
+        states: NOT_RETIRED,
+        after: rows.at(-1)?.id,
+        limit: PAGE,
+      });
+      rows.push(...page);
+      if (page.length < PAGE) return rows;
+    }
+  }
+}
+
+function pairKey({ repo, tag, platform, from, to }: DeltaPair): string {
+  return `${repo} ${tag} ${platform} ${from} ${to}`;
+}
+
+function tagKey({ repo, tag }: Pick<DeltaPair, 'repo' | 'tag'>): string {
+  return `${repo} ${tag}`;
+}

@@ -1,0 +1,114 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** What a server counts. No device, digest or repository ever becomes a label. */
+export interface Metrics {
+  /** Rendered by `/metrics`. */
+  readonly registry: Registry;
+  /** `route`: the pattern that answered, never the path itself. */
+  readonly httpRequests: Counter<'route' | 'status'>;
+  /** Body bytes of blobs. `tier`: origin or cache; `kind`: whole, range or multirange. */
+  readonly bytesServed: Counter<'tier' | 'kind'>;
+  /** Requests with a Range header. `kind`: range, multirange, unsatisfiable or ignored. */
+  readonly rangeRequests: Counter<'kind'>;
+  readonly deltaBuilds: Counter<'result'>;
+  readonly deltaBuildSeconds: Histogram;
+  readonly deltaQueueDepth: Gauge;
+  readonly checks: Counter<'result' | 'reason'>;
+  readonly checkSeconds: Histogram;
+  /** `result`: hit, partial, miss, stale, error. */
+  readonly cacheRequests: Counter<'result'>;
+  readonly cacheFillInflight: Gauge;
+  /** Bytes that a cache fetched from its origin. */
+  readonly originBytes: Counter;
+}
+
+/** Metrics in a registry of their own, the process's own figures included. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    httpRequests: new Counter({
+      name: 'rivulet_http_requests_total',
+      help: 'Requests answered, by route pattern and status.',
+      labelNames: ['route', 'status'],
+      registers,
+    }),
+    bytesServed: new Counter({
+      name: 'rivulet_bytes_served_total',
+      help: 'Body bytes of blobs sent.',
+      labelNames: ['tier', 'kind'],
+      registers,
+    }),
+    rangeRequests: new Counter({
+      name: 'rivulet_range_requests_total',
+      help: 'Blob requests with a Range header, by how they were answered.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    ...deltaMetrics(registers),
+    ...checkMetrics(registers),
+    ...cacheMetrics(registers),
+  };
+}
+
+function deltaMetrics(registers: Registry[]) {
+  return {
+    deltaBuilds: new Counter({
+      name: 'rivulet_delta_builds_total',
+      help: 'Delta builds that ended, by result.',
+      labelNames: ['result'] as const,
+      registers,
+    }),
+    deltaBuildSeconds: new Histogram({
+      name: 'rivulet_delta_build_duration_seconds',
+      help: 'Time to build one delta, its proof included.',
+      buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600],
+      registers,
+    }),
+    deltaQueueDepth: new Gauge({
+      name: 'rivulet_delta_queue_depth',
+      help: 'Deltas that are pending, building or proving.',
+      registers,
+    }),
+  };
+}
+
+function checkMetrics(registers: Registry[]) {
+  return {
+    checks: new Counter({
+      name: 'rivulet_checks_total',
+      help: 'Update checks, by result and reason.',
+      labelNames: ['result', 'reason'] as const,
+      registers,
+    }),
+    checkSeconds: new Histogram({
+      name: 'rivulet_check_duration_seconds',
+      help: 'Time to answer an update check.',
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    }),
+  };
+}
+
+function cacheMetrics(registers: Registry[]) {
+  return {
+    cacheRequests: new Counter({
+      name: 'rivulet_cache_requests_total',
+      help: 'Blob requests to the cache, by result.',
+      labelNames: ['result'] as const,
+      registers,
+    }),
+    cacheFillInflight: new Gauge({
+      name: 'rivulet_cache_fill_inflight',
+      help: 'Fills from the origin that are running.',
+      registers,
+    }),
+    originBytes: new Counter({
+      name: 'rivulet_origin_bytes_total',
+      help: 'Body bytes fetched from the origin.',
+      registers,
+    }),
+  };
+}

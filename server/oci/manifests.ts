@@ -1,0 +1,131 @@
+import type { ManifestRow } from '../../storage/catalog/catalog.ts';
+import { isImageManifestType } from '../../storage/descriptor.ts';
+import { digestAlgorithm, digestOf, type Digest } from '../../storage/digest.ts';
+import type { RepoName, Tag } from '../../storage/names.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { IMMUTABLE } from '../http/send-blob.ts';
+import { sendStored } from '../http/send-stored.ts';
+import { readBody } from './body.ts';
+import { OciError } from './errors.ts';
+import { readManifestDocument, type ManifestDocument } from './manifest-document.ts';
+import { checkNames } from './manifest-names.ts';
+import { TAR_LAYER_TYPES, type ManifestSchemas } from './manifest-schema.ts';
+import { readReference, readRepo, readTag, type Reference } from './names.ts';
+import type { RegistryOptions } from './registry.ts';
+import { sendEmpty } from './respond.ts';
+
+/** The least that the specification asks a registry to accept, and the most that clients read. */
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Tags in one push by digest. */
+const MAX_TAGS = 100;
+
+/** Manifests by tag or digest (OCI distribution 1.1, "Pulling manifests", "Pushing Manifests"). */
+export class ManifestResource {
+  readonly #registry: RegistryOptions;
+  readonly #schemas: ManifestSchemas;
+
+  constructor(registry: RegistryOptions, schemas: ManifestSchemas) {
+    this.#registry = registry;
+    this.#schemas = schemas;
+  }
+
+  /** GET and HEAD: the bytes as pushed. What is no tag names no manifest. */
+  async get(x: Exchange, name: string, text: string): Promise<void> {
+    const repo = readRepo(name);
+    const reference = readReference(text, 'MANIFEST_UNKNOWN');
+    const { blobs, catalog } = this.#registry;
+    const digest =
+      reference.kind === 'digest'
+        ? reference.digest
+        : await catalog.repositories.resolveTag(repo, reference.tag);
+    const row =
+      digest === undefined ? undefined : await catalog.repositories.getManifest(repo, digest);
+    if (row === undefined) throw unknown(repo, text);
+    const cacheControl = reference.kind === 'digest' ? IMMUTABLE : 'no-cache';
+    const head = { digest: row.digest, mediaType: row.mediaType, cacheControl };
+    if (!(await sendStored(x, blobs, head))) throw unknown(repo, text);
+  }
+
+  async put(x: Exchange, name: string, text: string): Promise<void> {
+    const repo = readRepo(name);
+    const reference = readReference(text, 'MANIFEST_INVALID');
+    const tags = readTags(x, reference);
+    const bytes = await readBody(x.req, MAX_MANIFEST_BYTES);
+    const digest = digestFor(reference, bytes);
+    const document = readManifestDocument(bytes, x.req.headers['content-type'], this.#schemas);
+    await this.#store(x, repo, tags, bytes, digest, document);
+    sendEmpty(x.res, 201, {
+      Location: `/v2/${repo}/manifests/${digest}`,
+      'Docker-Content-Digest': digest,
+      ...(document.subject !== undefined && { 'OCI-Subject': document.subject }),
+      ...(reference.kind === 'digest' && tags.length > 0 && { 'OCI-Tag': tags.join(', ') }),
+    });
+  }
+
+  /** A tag goes alone; a manifest takes its tags with it. */
+  async delete(x: Exchange, name: string, text: string): Promise<void> {
+    const repo = readRepo(name);
+    const reference = readReference(text, 'MANIFEST_UNKNOWN');
+    const { repositories } = this.#registry.catalog;
+    const deleted =
+      reference.kind === 'tag'
+        ? await repositories.deleteTag(repo, reference.tag)
+        : await repositories.deleteManifest(repo, reference.digest);
+    if (!deleted) throw unknown(repo, text);
+    sendEmpty(x.res, 202);
+  }
+
+  /** Bytes, then what is to be done with the layers, then the rows that make it visible. */
+  async #store(
+    x: Exchange,
+    repo: RepoName,
+    tags: readonly Tag[],
+    bytes: Buffer,
+    digest: Digest,
+    document: ManifestDocument,
+  ): Promise<void> {
+    const { blobs, catalog, onManifest } = this.#registry;
+    const { names, ...facts } = document;
+    const children = await checkNames(this.#registry, repo, names, { signal: x.signal });
+    await blobs.putBytes(bytes, { digest, signal: x.signal });
+    if (isImageManifestType(document.mediaType)) {
+      const present = new Set(children.map((child) => child.digest));
+      for (const { kind, descriptor } of names) {
+        if (kind !== 'layer' || !present.has(descriptor.digest)) continue;
+        if (!TAR_LAYER_TYPES.has(descriptor.mediaType)) continue;
+        await catalog.layers.ensure(descriptor.digest, descriptor.mediaType);
+      }
+    }
+    const row: ManifestRow = { digest, size: bytes.length, ...facts };
+    for (const tag of tags.length === 0 ? [undefined] : tags) {
+      await catalog.repositories.putManifest(repo, row, children, tag);
+      onManifest?.(repo, digest, tag);
+    }
+  }
+}
+
+/** The tag of the path, or the `tag` parameters of a push by digest. */
+function readTags(x: Exchange, reference: Reference): readonly Tag[] {
+  if (reference.kind === 'tag') return [reference.tag];
+  const tags = new Set(x.query.getAll('tag').map((text) => readTag(text, 'MANIFEST_INVALID')));
+  if (tags.size > MAX_TAGS) {
+    throw new OciError('UNSUPPORTED', `more than ${MAX_TAGS} tags at once`, { status: 414 });
+  }
+  return [...tags];
+}
+
+/** What the bytes are called; DIGEST_INVALID when the path says otherwise. */
+function digestFor(reference: Reference, bytes: Buffer): Digest {
+  if (reference.kind === 'tag') return digestOf(bytes);
+  const actual = digestOf(bytes, digestAlgorithm(reference.digest));
+  if (actual !== reference.digest) {
+    throw new OciError('DIGEST_INVALID', `the manifest is ${actual}, not ${reference.digest}`, {
+      detail: { expected: reference.digest, actual },
+    });
+  }
+  return actual;
+}
+
+function unknown(repo: RepoName, reference: string): OciError {
+  return new OciError('MANIFEST_UNKNOWN', `${repo} has no manifest ${reference.slice(0, 200)}`);
+}

@@ -1,0 +1,135 @@
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+
+import type { ServerConfig } from './config.ts';
+import { MatrixPlanner } from './matrix-planner.ts';
+import { startMatrix } from './matrix-service.ts';
+import { openStore } from './open-store.ts';
+import { createLogger, type Logger } from './observe/logger.ts';
+import { createMetrics } from './observe/metrics.ts';
+import { serveOrigin, type MatrixHandle, type Running } from './origin.ts';
+import { ImageReader } from './updates/images.ts';
+
+/** From a serving process to the primary. */
+type WorkerMessage =
+  { readonly kind: 'listening'; readonly url: string } | { readonly kind: 'poke' };
+
+const RESTART_MS = 1000;
+
+/**
+ * Runs an origin in several processes: this one keeps the matrix, `config.workers` others serve one
+ * address. A serving process that dies is replaced.
+ */
+export async function runPrimary(
+  config: ServerConfig,
+): Promise<Running & { readonly url: string }> {
+  const logger = createLogger(config.logLevel);
+  const store = await openStore(config);
+  const { blobs, catalog } = store;
+  const metrics = createMetrics();
+  const matrix = startMatrix({ config, blobs, catalog, logger, metrics, clock: Date.now });
+  const servers = new ServingProcesses(logger, () => {
+    matrix.poke();
+  });
+  const close = async (): Promise<void> => {
+    await servers.close();
+    await matrix.close();
+    await store.close();
+  };
+  try {
+    return { url: await servers.start(config.workers), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+class ServingProcesses {
+  readonly #logger: Logger;
+  readonly #onPoke: () => void;
+  #closing = false;
+
+  constructor(logger: Logger, onPoke: () => void) {
+    this.#logger = logger;
+    this.#onPoke = onPoke;
+  }
+
+  /** Resolves to the address once all of them answer. */
+  async start(count: number): Promise<string> {
+    const urls = await Promise.all(Array.from({ length: count }, () => this.#fork()));
+    const [url] = urls;
+    if (url === undefined) throw new RangeError('an origin needs a serving process');
+    return url;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    await Promise.all(
+      workers.map(async (worker) => {
+        const exited = once(worker, 'exit');
+        worker.process.kill('SIGTERM');
+        await exited;
+      }),
+    );
+  }
+
+  #fork(): Promise<string> {
+    const worker: Worker = cluster.fork();
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: WorkerMessage) => {
+        if (message.kind === 'listening') resolve(message.url);
+        else this.#onPoke();
+      });
+      worker.once('exit', (code, signal) => {
+        reject(new Error(`a serving process ended with ${signal ?? code} before it answered`));
+        if (this.#closing) return;
+        this.#logger.error({ pid: worker.process.pid, code, signal }, 'a serving process ended');
+        setTimeout(() => {
+          if (!this.#closing) this.#refork();
+        }, RESTART_MS);
+      });
+    });
+  }
+
+  #refork(): void {
+    this.#fork().catch((error: unknown) => {
+      this.#logger.error({ err: error }, 'a serving process did not start');
+    });
+  }
+}
+
+/** The life of one serving process: it answers until it is told to end. */
+export async function runServingWorker(
+  config: ServerConfig,
+  untilSignal: () => Promise<void>,
+): Promise<void> {
+  const logger = createLogger(config.logLevel);
+  const store = await openStore(config);
+  const { blobs, catalog } = store;
+  const tell = (message: WorkerMessage): void => {
+    process.send?.(message);
+  };
+  const planner = new MatrixPlanner({
+    catalog,
+    images: new ImageReader(blobs),
+    matrix: config.matrix,
+    logger,
+    clock: Date.now,
+  });
+  const matrix: MatrixHandle = {
+    poke: () => {
+      tell({ kind: 'poke' });
+    },
+    async plan(repo, tag) {
+      await planner.planTag(repo, tag);
+      tell({ kind: 'poke' });
+    },
+  };
+  const server = await serveOrigin({ config, store, matrix, logger, metrics: createMetrics() });
+  tell({ kind: 'listening', url: server.url });
+  await untilSignal();
+  await server.close();
+  await store.close();
+  cluster.worker?.disconnect();
+}

@@ -1,0 +1,103 @@
+import { UploadService } from '../storage/upload.ts';
+import { createBlobRoute } from './blobs.ts';
+import type { ServerConfig } from './config.ts';
+import { listen, type HttpServer } from './http/http-server.ts';
+import { loadContract } from './http/validate.ts';
+import { startMatrix, type MatrixService } from './matrix-service.ts';
+import { createRegistry } from './oci/registry.ts';
+import { openStore } from './open-store.ts';
+import { createLogger, type Logger } from './observe/logger.ts';
+import { createMetrics, type Metrics } from './observe/metrics.ts';
+import type { OpenedStore } from './open-store.ts';
+import { createApi } from './updates/api.ts';
+
+/** A part of Rivulet that runs until it is closed. */
+export interface Running {
+  close(): Promise<void>;
+}
+
+/** What the routes of an origin need to know of the matrix. */
+export type MatrixHandle = Pick<MatrixService, 'poke' | 'plan'>;
+
+interface OriginParts {
+  readonly config: ServerConfig;
+  readonly store: OpenedStore;
+  readonly matrix: MatrixHandle;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Starts an origin in this process: routes over one store, and the matrix that builds deltas. */
+export async function startOrigin(
+  config: ServerConfig,
+): Promise<Running & { readonly url: string }> {
+  const logger = createLogger(config.logLevel);
+  const metrics = createMetrics();
+  const store = await openStore(config);
+  const { blobs, catalog } = store;
+  const matrix = startMatrix({ config, blobs, catalog, logger, metrics, clock: Date.now });
+  try {
+    const server = await serveOrigin({ config, store, matrix, logger, metrics });
+    return {
+      url: server.url,
+      async close() {
+        await server.close();
+        await matrix.close();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await matrix.close();
+    await store.close();
+    throw error;
+  }
+}
+
+/** Listens with every route of an origin; several processes may do so over one store. */
+export async function serveOrigin(parts: OriginParts): Promise<HttpServer> {
+  const { config, store, matrix, logger, metrics } = parts;
+  const { blobs, catalog } = store;
+  const clock = Date.now;
+  const uploads = new UploadService({ objects: blobs.objects, catalog, clock });
+  const registry = createRegistry({
+    blobs,
+    catalog,
+    uploads,
+    clock,
+    logger,
+    // The pairs of a new release stand in the matrix before its push is answered.
+    onManifest: async (repo, _digest, tag) => {
+      if (tag !== undefined) await matrix.plan(repo, tag);
+    },
+  });
+  const contract = await loadContract();
+  const app = createApi({ config, blobs, catalog, contract, matrix, logger, metrics, clock });
+  const { host, port } = config.listen;
+  const routes = [createBlobRoute({ blobs }), registry];
+  return listen({ routes, app, host, port, logger, metrics, tier: 'origin' });
+}
+
+/** Runs only the builders, over a store and a catalog that origins share. */
+export async function startBuilder(
+  config: ServerConfig,
+): Promise<Running & { readonly builders: number }> {
+  const logger = createLogger(config.logLevel);
+  const store = await openStore(config);
+  const { blobs, catalog } = store;
+  const builders = Math.max(1, config.matrix.builders);
+  const matrix = startMatrix({
+    config: { ...config, matrix: { ...config.matrix, builders } },
+    blobs,
+    catalog,
+    logger,
+    metrics: createMetrics(),
+    clock: Date.now,
+  });
+  return {
+    builders,
+    async close() {
+      await matrix.close();
+      await store.close();
+    },
+  };
+}

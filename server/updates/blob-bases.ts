@@ -1,0 +1,53 @@
+import { CACHE_URL_HEADER, REGION_HEADER } from '../../delta/agent/protocol.ts';
+import { HttpError } from '../http/errors.ts';
+
+/** The headers that say where a request came by. */
+export interface RequestOrigin {
+  readonly host: string | undefined;
+  readonly protocol: 'http' | 'https';
+  readonly region: string | undefined;
+  readonly cacheUrl: string | undefined;
+}
+
+const MAX_URL_LENGTH = 2048;
+
+/**
+ * Bases of blob URLs, each ending in `/v1/blobs/`: the cache that forwarded, the region's caches of
+ * the configuration, this server last. A cache's URL counts only beside its region: a device alone
+ * does not get to name where others' bytes come from, and its own plan would gain it nothing.
+ * Throws `bad_request` for a URL or Host that does not parse.
+ */
+export function blobBases(
+  origin: RequestOrigin,
+  region: string | undefined,
+  regions: Readonly<Record<string, readonly string[]>>,
+): readonly string[] {
+  const bases: string[] = [];
+  if (origin.cacheUrl !== undefined && origin.region !== undefined) {
+    bases.push(blobBase(origin.cacheUrl, CACHE_URL_HEADER));
+  }
+  if (region !== undefined && Object.hasOwn(regions, region)) {
+    for (const url of regions[region] ?? []) bases.push(blobBase(url, REGION_HEADER));
+  }
+  if (origin.host !== undefined)
+    bases.push(blobBase(`${origin.protocol}://${origin.host}`, 'host'));
+  return [...new Set(bases)];
+}
+
+function blobBase(text: string, header: string): string {
+  const url = text.length <= MAX_URL_LENGTH && URL.canParse(text) ? new URL(text) : undefined;
+  if (
+    url === undefined ||
+    (url.protocol !== 'http:' && url.protocol !== 'https:') ||
+    url.username !== '' ||
+    url.password !== '' ||
+    url.search !== '' ||
+    url.hash !== ''
+  ) {
+    throw new HttpError(
+      'bad_request',
+      `${header} gives no plain http or https URL: ${JSON.stringify(text.slice(0, 200))}`,
+    );
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}/v1/blobs/`;
+}

@@ -1,0 +1,137 @@
+import type { CheckRequest, ReleaseFacts } from '../../delta/agent/protocol.ts';
+import type { Catalog, DeviceRow } from '../../storage/catalog/catalog.ts';
+import type { Clock } from '../../storage/clock.ts';
+import type { Digest } from '../../storage/digest.ts';
+import { parseRepoName, parseTag } from '../../storage/names.ts';
+import type { IoOptions } from '../../storage/object-store.ts';
+import type { MatrixConfig } from '../config.ts';
+import {
+  askedPlatform,
+  currentDigest,
+  decide,
+  matchPlatform,
+  type DecideOutcome,
+} from './decide.ts';
+import type { ReleaseFactsReader } from './facts.ts';
+import type { ImageReader } from './images.ts';
+
+/** A device that is unchanged is written again only after this long: a check costs no disk sync. */
+const SEEN_AGAIN_MS = 60_000;
+
+export interface CheckOptions {
+  readonly catalog: Pick<Catalog, 'repositories' | 'deltas' | 'fleet'>;
+  readonly facts: ReleaseFactsReader;
+  readonly images: ImageReader;
+  readonly matrix: Pick<MatrixConfig, 'liveMs'>;
+  /** Tells the builders that the matrix has work. */
+  readonly poke: () => void;
+  readonly clock: Clock;
+}
+
+/** A check as it arrived, its body validated. */
+export interface IncomingCheck {
+  readonly deviceId: string;
+  readonly ask: CheckRequest;
+  readonly region: string | undefined;
+  readonly blobBases: readonly string[];
+}
+
+/** The check at the origin: files the device, sees to its delta, decides, files the decision. */
+export class CheckService {
+  readonly #options: CheckOptions;
+
+  constructor(options: CheckOptions) {
+    this.#options = options;
+  }
+
+  async check(incoming: IncomingCheck, options: IoOptions = {}): Promise<DecideOutcome> {
+    const { catalog, facts, clock } = this.#options;
+    const { ask, deviceId, blobBases } = incoming;
+    const product = parseRepoName(ask.product);
+    await this.#seen(incoming);
+    let known = await facts.channel(product, parseTag(ask.channel), options);
+    if (known !== undefined && (await this.#planDelta(known, ask, options))) {
+      known = await facts.channel(product, parseTag(ask.channel), options);
+    }
+    const nowMs = clock();
+    const outcome = decide(known, ask, { deviceId, nowMs, blobBases });
+    if (outcome.kind === 'update') {
+      const { id, from, target } = outcome.decision;
+      // Already filed by an earlier check of the same step: reading is cheaper than a synced write.
+      if ((await catalog.fleet.decision(id)) === undefined) {
+        await catalog.fleet.decide({
+          id,
+          deviceId,
+          product,
+          from,
+          to: target.digest,
+          createdMs: nowMs,
+        });
+      }
+    }
+    return outcome;
+  }
+
+  async #seen({ ask, deviceId, region }: IncomingCheck): Promise<void> {
+    const { fleet } = this.#options.catalog;
+    const device: DeviceRow = {
+      id: deviceId,
+      product: parseRepoName(ask.product),
+      channel: parseTag(ask.channel),
+      platform: askedPlatform(ask),
+      region: region ?? '',
+      current: currentDigest(ask),
+      seenMs: this.#options.clock(),
+    };
+    const before = await fleet.device(deviceId);
+    if (before === undefined || isChanged(before, device)) await fleet.seen(device);
+  }
+
+  /**
+   * Puts the pair into the matrix at once when a live device needs it and nobody planned it: policy
+   * would do so at its next turn anyway. True when a pair was added.
+   */
+  async #planDelta(facts: ReleaseFacts, ask: CheckRequest, options: IoOptions): Promise<boolean> {
+    const { catalog, matrix, poke } = this.#options;
+    const target = matchPlatform(facts.platforms, ask);
+    const from = currentDigest(ask);
+    if (target === undefined || from === undefined || from === target.manifest.digest) return false;
+    if (matrix.liveMs <= 0 || !ask.accept.includes('delta')) return false;
+    const repo = parseRepoName(facts.product);
+    const to = target.manifest.digest;
+    const rows = await catalog.deltas.list({ repo, from, to, limit: 100 });
+    if (rows.some(({ state }) => state !== 'retired')) return false;
+    if (!(await this.#isImageOf(facts, from, target.platform, options))) return false;
+    const pair = { repo, tag: parseTag(facts.channel), platform: target.platform, from, to };
+    const added = (await catalog.deltas.ensure([pair])) > 0;
+    if (added) poke();
+    return true;
+  }
+
+  /** Only what the repository holds, of the same platform, can be a base. */
+  async #isImageOf(
+    facts: ReleaseFacts,
+    digest: Digest,
+    platform: string,
+    options: IoOptions,
+  ): Promise<boolean> {
+    const { catalog, images } = this.#options;
+    const row = await catalog.repositories.getManifest(parseRepoName(facts.product), digest);
+    if (row === undefined) return false;
+    const found = await images.read(digest, options);
+    return found.images.some(
+      (image) => image.manifest.digest === digest && image.platform === platform,
+    );
+  }
+}
+
+function isChanged(before: DeviceRow, now: DeviceRow): boolean {
+  return (
+    before.product !== now.product ||
+    before.channel !== now.channel ||
+    before.platform !== now.platform ||
+    before.region !== now.region ||
+    before.current !== now.current ||
+    now.seenMs - before.seenMs >= SEEN_AGAIN_MS
+  );
+}

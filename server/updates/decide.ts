@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+
+import type {
+  CheckRequest,
+  ChunksPlan,
+  Decision,
+  DeltaPlan,
+  FullPlan,
+  NoUpdateReason,
+  Plan,
+  PlanKind,
+  PlatformFacts,
+  ReleaseFacts,
+} from '../../delta/agent/protocol.ts';
+import { formatPlatform } from '../../storage/descriptor.ts';
+import type { Digest } from '../../storage/digest.ts';
+
+/** Who asks, when, and where blobs are to be had. */
+export interface DecideEnv {
+  readonly deviceId: string;
+  readonly nowMs: number;
+  /** As in {@link Decision.blobs}. */
+  readonly blobBases: readonly string[];
+}
+
+export type DecideOutcome =
+  | { readonly kind: 'update'; readonly decision: Decision }
+  | {
+      readonly kind: 'none';
+      readonly reason: NoUpdateReason;
+      readonly retryAfterSeconds: number;
+    };
+
+/**
+ * How long a decision holds. Less than the hour for which a retired delta's bytes stay, so that a
+ * device that keeps to it never meets a plan whose delta is gone.
+ */
+export const DECISION_TTL_MS = 30 * 60_000;
+
+const RETRY_AFTER_SECONDS = {
+  up_to_date: 300,
+  no_release: 60,
+  delta_building: 5,
+  no_plan: 300,
+} as const satisfies Record<NoUpdateReason, number>;
+
+/** Memory for a decoder and its buffers: a zstd window of 8 MiB, gzip's 32 KiB, pipes. */
+const FULL_RAM_BYTES = 16 * 1024 * 1024;
+/** The same for one chunk's frame, raw and packed; the index is counted beside it. */
+const CHUNKS_RAM_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Decides what a device is offered. Pure: the origin and a cache that lost its origin give the same
+ * answer, and the same decision id, from the same facts.
+ */
+export function decide(
+  facts: ReleaseFacts | undefined,
+  ask: CheckRequest,
+  env: DecideEnv,
+): DecideOutcome {
+  const target = facts === undefined ? undefined : matchPlatform(facts.platforms, ask);
+  if (facts === undefined || target === undefined) return none('no_release');
+
+  const from = currentDigest(ask);
+  if (from === target.manifest.digest) return none('up_to_date');
+  if (from !== undefined && ask.accept.includes('delta') && target.building.includes(from)) {
+    return none('delta_building');
+  }
+  const plans = planUpdate(target, from, ask.accept);
+  if (plans.length === 0) return none('no_plan');
+
+  const to = target.manifest.digest;
+  return {
+    kind: 'update',
+    decision: {
+      id: decisionId(env.deviceId, facts.releaseCounter, from, to),
+      product: facts.product,
+      channel: facts.channel,
+      platform: target.platform,
+      target: { ...target.manifest, releaseCounter: facts.releaseCounter },
+      ...(from === undefined ? {} : { from }),
+      plans,
+      blobs: env.blobBases,
+      expiresMs: env.nowMs + DECISION_TTL_MS,
+    },
+  };
+}
+
+/**
+ * The image for the device: its exact platform, else the same without a variant (an `arm/v7` device
+ * takes a plain `arm` image; nothing is guessed between variants).
+ */
+export function matchPlatform(
+  platforms: readonly PlatformFacts[],
+  ask: Pick<CheckRequest, 'os' | 'arch' | 'variant'>,
+): PlatformFacts | undefined {
+  const exact = askedPlatform(ask);
+  const plain = formatPlatform({ os: ask.os, architecture: ask.arch });
+  return (
+    platforms.find(({ platform }) => platform === exact) ??
+    platforms.find(({ platform }) => platform === plain)
+  );
+}
+
+/** `os/arch[/variant]` of the device that asks. */
+export function askedPlatform(ask: Pick<CheckRequest, 'os' | 'arch' | 'variant'>): string {
+  return formatPlatform({ os: ask.os, architecture: ask.arch, variant: ask.variant });
+}
+
+/** The image manifest of the asked product that the device runs; undefined before its first install. */
+export function currentDigest(ask: CheckRequest): Digest | undefined {
+  return ask.current.find(({ name }) => name === ask.product)?.digest;
+}
+
+/** The same device asking for the same step gets the same id, from whichever server. */
+export function decisionId(
+  deviceId: string,
+  releaseCounter: number,
+  from: Digest | undefined,
+  to: Digest,
+): string {
+  return createHash('sha256')
+    .update(JSON.stringify([deviceId, releaseCounter, from ?? null, to]))
+    .digest('hex')
+    .slice(0, 32);
+}
+
+function planUpdate(
+  target: PlatformFacts,
+  from: Digest | undefined,
+  accept: readonly PlanKind[],
+): readonly Plan[] {
+  const full = fullPlan(target);
+  const delta = from === undefined ? undefined : deltaPlan(target, from);
+  const ordered: readonly (Plan | undefined)[] = [
+    delta !== undefined && delta.size < full.size ? delta : undefined,
+    // Without anything installed there are no chunks to reuse: the full image is never larger.
+    from === undefined ? undefined : chunksPlan(target),
+    full,
+  ];
+  return ordered.filter((plan) => plan !== undefined).filter(({ kind }) => accept.includes(kind));
+}
+
+function deltaPlan(target: PlatformFacts, from: Digest): DeltaPlan | undefined {
+  const found = target.deltas.find((delta) => delta.from === from);
+  if (found === undefined) return undefined;
+  const { digest, size, ramBytes } = found;
+  return { kind: 'delta', digest, from, source: 'layers', size, ramBytes };
+}
+
+/** Undefined unless every layer is chunked: the facts do not say which of them the device has. */
+function chunksPlan(target: PlatformFacts): ChunksPlan | undefined {
+  const layers: ChunksPlan['layers'][number][] = [];
+  let size = target.config.size + target.manifest.size;
+  let largestIndex = 0;
+  for (const { diffId, rawSize, index, size: pushedSize } of target.layers) {
+    if (rawSize === undefined || index === undefined) return undefined;
+    layers.push({ diffId, rawSize, index });
+    size += pushedSize + index.size;
+    largestIndex = Math.max(largestIndex, index.size);
+  }
+  const ramBytes = CHUNKS_RAM_BYTES + largestIndex;
+  return { kind: 'chunks', digest: target.manifest.digest, layers, size, ramBytes };
+}
+
+function fullPlan(target: PlatformFacts): FullPlan {
+  const layers = target.layers.reduce((sum, layer) => sum + layer.size, 0);
+  return {
+    kind: 'full',
+    digest: target.manifest.digest,
+    size: layers + target.config.size + target.manifest.size,
+    ramBytes: FULL_RAM_BYTES,
+  };
+}
+
+function none(reason: NoUpdateReason): DecideOutcome {
+  return { kind: 'none', reason, retryAfterSeconds: RETRY_AFTER_SECONDS[reason] };
+}

@@ -1,0 +1,100 @@
+import { listImages, readImage } from '../../delta/image.ts';
+import type { BlobReader } from '../../storage/blob-store.ts';
+import type { Digest } from '../../storage/digest.ts';
+import type { IoOptions } from '../../storage/object-store.ts';
+
+/** What deciding and reconciling need of one image: no bytes of manifest or config. */
+export interface ImageSummary {
+  readonly platform: string;
+  readonly manifest: { readonly digest: Digest; readonly size: number };
+  readonly config: { readonly digest: Digest; readonly size: number };
+  readonly layers: readonly {
+    readonly digest: Digest;
+    readonly size: number;
+    readonly mediaType: string;
+    readonly diffId: Digest;
+  }[];
+}
+
+export interface BrokenImage {
+  readonly digest: Digest;
+  readonly error: unknown;
+}
+
+/** The images under a tag's digest that could be read, and why others could not. */
+export interface ImageSet {
+  readonly images: readonly ImageSummary[];
+  readonly broken: readonly BrokenImage[];
+}
+
+/**
+ * Reads indexes and images by digest and remembers what it read: the answers never change. Holds at
+ * most `capacity` digests, the least recently used go first; what could not be read is not
+ * remembered, since a missing blob may still come.
+ */
+export class ImageReader {
+  readonly #blobs: BlobReader;
+  readonly #capacity: number;
+  readonly #sets = new Map<Digest, ImageSet>();
+
+  constructor(blobs: BlobReader, capacity = 4096) {
+    this.#blobs = blobs;
+    this.#capacity = capacity;
+  }
+
+  /** Every image under an index or image manifest. Rejects only when `signal` fired. */
+  async read(digest: Digest, options: IoOptions = {}): Promise<ImageSet> {
+    const known = this.#sets.get(digest);
+    if (known !== undefined) {
+      this.#sets.delete(digest);
+      this.#sets.set(digest, known);
+      return known;
+    }
+    const set = await this.#load(digest, options);
+    options.signal?.throwIfAborted();
+    if (set.broken.length === 0) this.#remember(digest, set);
+    return set;
+  }
+
+  async #load(digest: Digest, options: IoOptions): Promise<ImageSet> {
+    let listed: Awaited<ReturnType<typeof listImages>>;
+    try {
+      listed = await listImages(this.#blobs, digest, options);
+    } catch (error) {
+      return { images: [], broken: [{ digest, error }] };
+    }
+    const images: ImageSummary[] = [];
+    const broken: BrokenImage[] = [];
+    for (const { manifest } of listed) {
+      try {
+        images.push(await this.#summary(manifest.digest, options));
+      } catch (error) {
+        broken.push({ digest: manifest.digest, error });
+      }
+    }
+    return { images, broken };
+  }
+
+  async #summary(digest: Digest, options: IoOptions): Promise<ImageSummary> {
+    const image = await readImage(this.#blobs, digest, options);
+    return {
+      platform: image.platform,
+      manifest: { digest: image.manifest.digest, size: image.manifest.size },
+      config: { digest: image.config.digest, size: image.config.size },
+      layers: image.layers.map(({ descriptor, diffId }) => ({
+        digest: descriptor.digest,
+        size: descriptor.size,
+        mediaType: descriptor.mediaType,
+        diffId,
+      })),
+    };
+  }
+
+  #remember(digest: Digest, set: ImageSet): void {
+    this.#sets.set(digest, set);
+    for (const oldest of this.#sets.keys()) {
+      if (this.#sets.size <= this.#capacity) break;
+      this.#sets.delete(oldest);
+    }
+  }
+}

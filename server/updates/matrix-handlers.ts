@@ -1,0 +1,125 @@
+import type { Response } from 'express';
+
+import type { ReleasesResponse } from '../../delta/agent/protocol.ts';
+import type { Catalog, DeltaRow, DeltaState, Release } from '../../storage/catalog/catalog.ts';
+import { digestOf, parseDigest } from '../../storage/digest.ts';
+import { parseRepoName, parseTag } from '../../storage/names.ts';
+import { checkConditions } from '../http/conditions.ts';
+import type { ApiQuery, ApiRequest } from './api-request.ts';
+import type { ReleaseFactsReader } from './facts.ts';
+
+export interface MatrixHandlersOptions {
+  readonly catalog: Catalog;
+  readonly facts: ReleaseFactsReader;
+}
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
+const MAX_HEADS = 1000;
+
+/** `GET /v1/deltas`. */
+export async function listDeltas(
+  { catalog }: MatrixHandlersOptions,
+  request: ApiRequest,
+  res: Response,
+): Promise<void> {
+  const query = request.query('repo', 'tag', 'platform', 'from', 'to', 'state', 'after', 'limit');
+  const limit = query.count('limit', 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
+  const states = query.texts('state', 'DeltaState') as readonly DeltaState[];
+  const rows = await catalog.deltas.list({
+    repo: optional(query, 'repo', 'RepoName', parseRepoName),
+    tag: optional(query, 'tag', 'Tag', parseTag),
+    platform: query.text('platform', 'PlatformName'),
+    from: optional(query, 'from', 'Digest', parseDigest),
+    to: optional(query, 'to', 'Digest', parseDigest),
+    states: states.length === 0 ? undefined : states,
+    after: query.count('after', 0, Number.MAX_SAFE_INTEGER),
+    limit: limit + 1,
+  });
+  const page = rows.slice(0, limit);
+  const next =
+    rows.length > limit ? nextPage(request, 'after', page.at(-1)?.id.toString()) : undefined;
+  sendPage(res, next, { deltas: page.map(deltaView) });
+}
+
+/**
+ * `GET /v1/releases`, with a strong ETag of the body. Not express's own: that one ignores
+ * If-None-Match beside the `Cache-Control: no-cache` that fetch adds to it.
+ */
+export async function listReleases(
+  { facts }: MatrixHandlersOptions,
+  request: ApiRequest,
+  res: Response,
+): Promise<void> {
+  const releases = await facts.all({ signal: request.signal });
+  const answer: ReleasesResponse = { releases };
+  const body = Buffer.from(JSON.stringify(answer));
+  const etag = `"${digestOf(body)}"`;
+  res.set({ 'Cache-Control': 'no-cache', ETag: etag });
+  if (checkConditions(request.req.headers, etag) === 'not_modified') res.status(304).end();
+  else res.set('Content-Type', 'application/json').send(body);
+}
+
+/** `GET /v1/devices`. */
+export async function listDevices(
+  { catalog }: MatrixHandlersOptions,
+  request: ApiRequest,
+  res: Response,
+): Promise<void> {
+  const query = request.query('last', 'limit');
+  const limit = query.count('limit', 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
+  const last = query.text('last', 'DeviceId');
+  const rows = await catalog.fleet.devices({ last, limit: limit + 1 });
+  const devices = rows.slice(0, limit);
+  const next = rows.length > limit ? nextPage(request, 'last', devices.at(-1)?.id) : undefined;
+  sendPage(res, next, { devices });
+}
+
+/** `GET /v1/status`. */
+export async function getStatus(
+  { catalog }: MatrixHandlersOptions,
+  request: ApiRequest,
+  res: Response,
+): Promise<void> {
+  request.query();
+  const [layers, deltas, heads] = await Promise.all([
+    catalog.layers.counts(),
+    catalog.deltas.counts(),
+    catalog.repositories.heads(),
+  ]);
+  const newest = heads.toSorted((a, b) => b.id - a.id).slice(0, MAX_HEADS);
+  res.json({ layers, deltas, headCount: heads.length, heads: newest.map(headView) });
+}
+
+function deltaView(row: DeltaRow) {
+  const { result } = row;
+  return result === undefined
+    ? row
+    : { ...row, result: { ...result, ratio: result.size / Math.max(1, result.fullSize) } };
+}
+
+function headView({ repo, tag, digest, id, pushedMs }: Release) {
+  return { repo, tag, digest, releaseCounter: id, pushedMs };
+}
+
+function optional<T>(
+  query: ApiQuery,
+  name: string,
+  schema: string,
+  parse: (text: string) => T,
+): T | undefined {
+  const text = query.text(name, schema);
+  return text === undefined ? undefined : parse(text);
+}
+
+/** The same path and query, moved behind the page's last row. */
+function nextPage(request: ApiRequest, name: string, last: string | undefined): string {
+  const url = new URL(request.req.originalUrl, 'http://localhost');
+  url.searchParams.set(name, last ?? '');
+  return `${url.pathname}${url.search}`;
+}
+
+function sendPage(res: Response, next: string | undefined, page: object): void {
+  if (next !== undefined) res.set('Link', `<${next}>; rel="next"`);
+  res.json({ ...page, next });
+}

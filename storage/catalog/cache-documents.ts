@@ -1,0 +1,70 @@
+import { sql } from 'kysely';
+
+import type { Guard } from './cache-schema.ts';
+
+/** Documents of the registry that are kept; the longest unchecked go first. */
+const MAX_DOCUMENTS = 2000;
+
+/** An answer of the origin that may change: a tag list, referrers, the releases. */
+export interface CachedDocument {
+  readonly etag?: string | undefined;
+  /** Headers that go with the body, by lowercase name. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** When the origin last confirmed it. */
+  readonly checkedMs: number;
+}
+
+/** Changing answers of the origin by path and query, to be served when it is gone. */
+export class CachedDocuments {
+  readonly #guard: Guard;
+
+  constructor(guard: Guard) {
+    this.#guard = guard;
+  }
+
+  async get(path: string): Promise<CachedDocument | undefined> {
+    const row = await this.#guard((db) =>
+      db.selectFrom('documents').selectAll().where('path', '=', path).executeTakeFirst(),
+    );
+    if (row === undefined) return undefined;
+    return {
+      etag: row.etag ?? undefined,
+      headers: JSON.parse(row.headers) as Record<string, string>,
+      body: row.body,
+      checkedMs: row.checked_ms,
+    };
+  }
+
+  async put(path: string, document: CachedDocument): Promise<void> {
+    const values = {
+      path,
+      etag: document.etag ?? null,
+      headers: JSON.stringify(document.headers),
+      body: document.body,
+      checked_ms: document.checkedMs,
+    };
+    await this.#guard(async (db) => {
+      await db
+        .insertInto('documents')
+        .values(values)
+        .onConflict((conflict) => conflict.column('path').doUpdateSet(values))
+        .execute();
+      await sql`delete from documents where path in
+        (select path from documents where path like '/v2/%' order by checked_ms desc limit -1 offset ${MAX_DOCUMENTS})`.execute(
+        db,
+      );
+    });
+  }
+
+  /** The origin confirmed that the document is still the same. */
+  async confirm(path: string, checkedMs: number): Promise<void> {
+    await this.#guard((db) =>
+      db.updateTable('documents').set({ checked_ms: checkedMs }).where('path', '=', path).execute(),
+    );
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.#guard((db) => db.deleteFrom('documents').where('path', '=', path).execute());
+  }
+}

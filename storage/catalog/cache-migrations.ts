@@ -1,0 +1,57 @@
+import type { Migration } from './database.ts';
+
+/** The cache's schema, step by step; a step that was released never changes. */
+export const CACHE_MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    statements: [
+      `create table objects (
+        digest text primary key,
+        size integer not null check (size >= 0),
+        bytes integer not null check (bytes >= 0),
+        complete integer not null check (complete in (0, 1)),
+        used_ms integer not null
+      ) strict`,
+      'create index objects_by_use on objects (used_ms)',
+      `create table manifests (
+        digest text primary key,
+        media_type text not null,
+        body blob not null,
+        used_ms integer not null
+      ) strict`,
+      'create index manifests_by_use on manifests (used_ms)',
+      `create table tags (
+        repo text not null,
+        tag text not null,
+        digest text not null,
+        checked_ms integer not null,
+        primary key (repo, tag)
+      ) strict, without rowid`,
+      'create index tags_by_check on tags (checked_ms)',
+      `create table documents (
+        path text primary key,
+        etag text,
+        headers text not null,
+        body blob not null,
+        checked_ms integer not null
+      ) strict`,
+      'create index documents_by_check on documents (checked_ms)',
+      `create table live (
+        product text not null,
+        channel text not null,
+        platform text not null,
+        current text not null,
+        seen_ms integer not null,
+        primary key (product, channel, platform, current)
+      ) strict, without rowid`,
+      'create index live_by_time on live (seen_ms)',
+      `create table reports (
+        id integer primary key autoincrement,
+        decision text not null,
+        device text not null,
+        body blob not null,
+        created_ms integer not null
+      ) strict`,
+    ],
+  },
+];

@@ -1,0 +1,114 @@
+import type { Digest } from '../digest.ts';
+import type { Guard } from './cache-schema.ts';
+
+export interface CachedObject {
+  readonly digest: Digest;
+  /** Bytes of the whole blob. */
+  readonly size: number;
+  /** Bytes on disk when the blob was last at rest. */
+  readonly bytes: number;
+  /** True once the whole blob's digest was right. */
+  readonly complete: boolean;
+}
+
+/** What is known of the sparse files of blobs: sizes, and who was used last. */
+export class CachedObjects {
+  readonly #guard: Guard;
+
+  constructor(guard: Guard) {
+    this.#guard = guard;
+  }
+
+  async get(digest: Digest): Promise<CachedObject | undefined> {
+    const row = await this.#guard((db) =>
+      db
+        .selectFrom('objects')
+        .select(['digest', 'size', 'bytes', 'complete'])
+        .where('digest', '=', digest)
+        .executeTakeFirst(),
+    );
+    return row === undefined ? undefined : { ...row, complete: row.complete === 1 };
+  }
+
+  /** Writes what a blob has now. */
+  async put(object: CachedObject, usedMs: number): Promise<void> {
+    const values = { ...object, complete: object.complete ? 1 : 0, used_ms: usedMs };
+    await this.#guard((db) =>
+      db
+        .insertInto('objects')
+        .values(values)
+        .onConflict((conflict) => conflict.column('digest').doUpdateSet(values))
+        .execute(),
+    );
+  }
+
+  /** Notes when blobs were last used, in one transaction. */
+  async touch(used: ReadonlyMap<Digest, number>): Promise<void> {
+    if (used.size === 0) return;
+    await this.#guard((db) =>
+      db.transaction().execute(async (tx) => {
+        for (const [digest, usedMs] of used) {
+          await tx
+            .updateTable('objects')
+            .set({ used_ms: usedMs })
+            .where('digest', '=', digest)
+            .execute();
+        }
+      }),
+    );
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    await this.#guard((db) => db.deleteFrom('objects').where('digest', '=', digest).execute());
+  }
+
+  /** A page of all blobs, least recently used first. */
+  async leastRecent(limit: number, offset: number): Promise<readonly CachedObject[]> {
+    const rows = await this.#guard((db) =>
+      db
+        .selectFrom('objects')
+        .select(['digest', 'size', 'bytes', 'complete'])
+        .orderBy('used_ms')
+        .orderBy('digest')
+        .limit(limit)
+        .offset(offset)
+        .execute(),
+    );
+    return rows.map((row) => ({ ...row, complete: row.complete === 1 }));
+  }
+
+  /** Which of the digests are whole. */
+  async complete(digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    const found = new Set<Digest>();
+    for (let first = 0; first < digests.length; first += 500) {
+      const rows = await this.#guard((db) =>
+        db
+          .selectFrom('objects')
+          .select('digest')
+          .where('digest', 'in', digests.slice(first, first + 500))
+          .where('complete', '=', 1)
+          .execute(),
+      );
+      for (const { digest } of rows) found.add(digest);
+    }
+    return found;
+  }
+
+  async totals(): Promise<{
+    readonly count: number;
+    readonly completeCount: number;
+    readonly bytes: number;
+  }> {
+    const row = await this.#guard((db) =>
+      db
+        .selectFrom('objects')
+        .select(({ fn }) => [
+          fn.countAll<number>().as('count'),
+          fn.sum<number | null>('complete').as('completeCount'),
+          fn.sum<number | null>('bytes').as('bytes'),
+        ])
+        .executeTakeFirstOrThrow(),
+    );
+    return { count: row.count, completeCount: row.completeCount ?? 0, bytes: row.bytes ?? 0 };
+  }
+}

@@ -1,0 +1,63 @@
+import type { Generated, Kysely } from 'kysely';
+
+import type { Digest } from '../digest.ts';
+
+/**
+ * What a regional cache remembers, as `cache-migrations.ts` makes it. The bytes of blobs are sparse
+ * files beside it. Times are milliseconds since the epoch, sizes bytes.
+ */
+export interface CacheSchema {
+  /** Blobs of which at least one block was asked for. */
+  objects: {
+    digest: Digest;
+    size: number;
+    /** Bytes on disk when the blob was last at rest. */
+    bytes: number;
+    /** 1 once the whole blob's digest was right. */
+    complete: number;
+    used_ms: number;
+  };
+  /** Manifests and indexes by digest, byte for byte. */
+  manifests: {
+    digest: Digest;
+    media_type: string;
+    body: Buffer;
+    used_ms: number;
+  };
+  /** Where a tag last led. */
+  tags: {
+    repo: string;
+    tag: string;
+    digest: Digest;
+    /** When the origin last said so. */
+    checked_ms: number;
+  };
+  /** Answers that change: tag lists, referrers, the releases; by path and query. */
+  documents: {
+    path: string;
+    etag: string | null;
+    /** A JSON object of the headers that are kept. */
+    headers: string;
+    body: Buffer;
+    checked_ms: number;
+  };
+  /** Versions that devices of this region run. */
+  live: {
+    product: string;
+    channel: string;
+    platform: string;
+    current: Digest;
+    seen_ms: number;
+  };
+  /** Reports of devices that the origin has not taken yet, in the order they came. */
+  reports: {
+    id: Generated<number>;
+    decision: string;
+    device: string;
+    body: Buffer;
+    created_ms: number;
+  };
+}
+
+/** Runs a query; what fails rejects as `StorageError`. */
+export type Guard = <T>(work: (db: Kysely<CacheSchema>) => Promise<T>) => Promise<T>;

@@ -1,0 +1,138 @@
+import type { Generated, GeneratedAlways } from 'kysely';
+
+import type { Digest } from '../digest.ts';
+import type { UploadId } from '../keys.ts';
+import type { RepoName, Tag } from '../names.ts';
+import type {
+  DeltaState,
+  DeviceEventType,
+  LayerState,
+  ManifestChild,
+  UploadPart,
+} from './catalog.ts';
+
+/**
+ * The catalog's tables as `migrations.ts` makes them. Names are compared byte by byte (SQLite's
+ * BINARY; PostgreSQL needs `collate "C"`). Times are milliseconds since the epoch, sizes bytes.
+ */
+export interface Schema {
+  repositories: { name: RepoName; created_ms: number };
+  /** Which blobs a repository may serve; `linked_ms` is the newest push or mount. */
+  repo_blobs: { repo: RepoName; digest: Digest; size: number; linked_ms: number };
+  manifests: {
+    id: GeneratedAlways<number>;
+    repo: RepoName;
+    digest: Digest;
+    media_type: string;
+    size: number;
+    subject: Digest | null;
+    artifact_type: string | null;
+    /** A JSON object of strings. */
+    annotations: string | null;
+  };
+  manifest_children: {
+    repo: RepoName;
+    parent: Digest;
+    /** Order in the manifest, from 0. */
+    position: number;
+    digest: Digest;
+    kind: ManifestChild['kind'];
+  };
+  tags: { repo: RepoName; name: Tag; digest: Digest; release_id: number };
+  releases: {
+    id: GeneratedAlways<number>;
+    repo: RepoName;
+    tag: Tag;
+    digest: Digest;
+    pushed_ms: number;
+  };
+  uploads: { id: UploadId; repo: RepoName; size: number; updated_ms: number };
+  upload_parts: {
+    upload_id: UploadId;
+    first_byte: UploadPart['offset'];
+    size: number;
+    digest: Digest;
+  };
+  layers: {
+    digest: Digest;
+    media_type: string;
+    state: LayerState;
+    diff_id: Digest | null;
+    raw_size: number | null;
+    index_digest: Digest | null;
+    index_size: number | null;
+    reason: string | null;
+    created_ms: number;
+    updated_ms: number;
+  } & LeaseColumns;
+  /** Every pack that a layer's chunk index names. */
+  layer_packs: { layer: Digest; pack: Digest };
+  packs: { digest: Digest; size: number };
+  chunks: {
+    digest: Digest;
+    pack: Digest;
+    first_byte: number;
+    length: number;
+    raw_length: number;
+  };
+  deltas: {
+    id: GeneratedAlways<number>;
+    repo: RepoName;
+    tag: Tag;
+    platform: string;
+    from_digest: Digest;
+    to_digest: Digest;
+    state: DeltaState;
+    attempts: Generated<number>;
+    progress: Generated<number>;
+    /** Not claimed before this. */
+    due_ms: number;
+    digest: Digest | null;
+    size: number | null;
+    full_size: number | null;
+    ram_bytes: number | null;
+    build_ms: number | null;
+    apply_ms: number | null;
+    /** `DeltaResult.codecs` as JSON. */
+    codecs: string | null;
+    reason: string | null;
+    created_ms: number;
+    updated_ms: number;
+  } & LeaseColumns;
+  devices: {
+    id: string;
+    product: RepoName;
+    channel: Tag;
+    platform: string;
+    region: string;
+    current: Digest | null;
+    seen_ms: number;
+  };
+  decisions: {
+    id: string;
+    device_id: string;
+    product: RepoName;
+    from_digest: Digest | null;
+    to_digest: Digest;
+    created_ms: number;
+  };
+  events: {
+    decision_id: string;
+    seq: number;
+    type: DeviceEventType;
+    at_ms: number;
+    plan: string | null;
+    bytes: number | null;
+    code: string | null;
+    message: string | null;
+  };
+  /** Blobs that a collector removes right now (0) or removed moments ago (1), until `until_ms`. */
+  condemned: { digest: Digest; until_ms: number; removed: 0 | 1 };
+}
+
+interface LeaseColumns {
+  owner: string | null;
+  lease_until_ms: number | null;
+  /** How often the row has been claimed. */
+  fence: Generated<number>;
+}

@@ -1,0 +1,95 @@
+import type { Kysely } from 'kysely';
+
+import type { Digest } from '../../digest.ts';
+import type { AuditCatalog, AuditSource } from '../catalog.ts';
+import type { Schema } from '../schema.ts';
+import { affectedBy } from './affected.ts';
+import type { SqlContext } from './context.ts';
+
+interface Expected {
+  readonly digest: Digest;
+  readonly size?: number;
+}
+
+type Source = (db: Kysely<Schema>, after: Digest, limit: number) => Promise<readonly Expected[]>;
+
+const SOURCES: Readonly<Record<AuditSource, Source>> = {
+  manifest: (db, after, limit) =>
+    db
+      .selectFrom('manifests')
+      .select((eb) => ['digest', eb.fn.max('size').as('size')])
+      .where('digest', '>', after)
+      .groupBy('digest')
+      .orderBy('digest')
+      .limit(limit)
+      .execute(),
+  child: (db, after, limit) =>
+    db
+      .selectFrom('manifest_children')
+      .select('digest')
+      .distinct()
+      .where('digest', '>', after)
+      .orderBy('digest')
+      .limit(limit)
+      .execute(),
+  blob: (db, after, limit) =>
+    db
+      .selectFrom('repo_blobs')
+      .select((eb) => ['digest', eb.fn.max('size').as('size')])
+      .where('digest', '>', after)
+      .groupBy('digest')
+      .orderBy('digest')
+      .limit(limit)
+      .execute(),
+  delta: (db, after, limit) =>
+    db
+      .selectFrom('deltas')
+      .select((eb) => ['digest', eb.fn.max('size').as('size')])
+      .where('state', '=', 'published')
+      .where('digest', '>', after)
+      .groupBy('digest')
+      .orderBy('digest')
+      .limit(limit)
+      .$narrowType<{ digest: Digest; size: number }>()
+      .execute(),
+  pack: (db, after, limit) =>
+    db
+      .selectFrom('packs')
+      .select(['digest', 'size'])
+      .where('digest', '>', after)
+      .orderBy('digest')
+      .limit(limit)
+      .execute(),
+  index: (db, after, limit) =>
+    db
+      .selectFrom('layers')
+      .select((eb) => ['index_digest as digest', eb.fn.max('index_size').as('size')])
+      .where('index_digest', '>', after)
+      .groupBy('index_digest')
+      .orderBy('index_digest')
+      .limit(limit)
+      .$narrowType<{ digest: Digest; size: number }>()
+      .execute(),
+};
+
+/** What the store's check asks of the catalog. */
+export class SqlAudit implements AuditCatalog {
+  readonly #context: SqlContext;
+
+  constructor(context: SqlContext) {
+    this.#context = context;
+  }
+
+  async expected(
+    source: AuditSource,
+    after: Digest | undefined,
+    limit: number,
+  ): Promise<readonly Expected[]> {
+    // No digest sorts before the empty text.
+    return SOURCES[source](this.#context.db, after ?? ('' as Digest), limit);
+  }
+
+  async affected(digest: Digest, limit: number): Promise<readonly string[]> {
+    return affectedBy(this.#context.db, digest, limit);
+  }
+}

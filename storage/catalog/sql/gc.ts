@@ -1,0 +1,181 @@
+import { sql, type Transaction } from 'kysely';
+
+import type { Digest } from '../../digest.ts';
+import type { GcCatalog, GcCutoff, GcRows } from '../catalog.ts';
+import type { Schema } from '../schema.ts';
+import { batches, type SqlContext } from './context.ts';
+import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
+import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
+
+const ROWS = sql<number>`count(*)`.as('rows');
+
+/** What the garbage collector asks and removes. */
+export class SqlGc implements GcCatalog {
+  readonly #context: SqlContext;
+
+  constructor(context: SqlContext) {
+    this.#context = context;
+  }
+
+  async prunable(cutoff: GcCutoff): Promise<GcRows> {
+    const { db } = this.#context;
+    const links = await db
+      .selectFrom('repo_blobs')
+      .select(ROWS)
+      .where((eb) => eb.not(eb.or([isRecentLink(eb, cutoff), isNamedLink(eb)])))
+      .executeTakeFirstOrThrow();
+    const layers = await db
+      .selectFrom('layers')
+      .select(ROWS)
+      .where((eb) => eb.not(isLiveLayer(eb, cutoff)))
+      .executeTakeFirstOrThrow();
+    const packs = await db
+      .selectFrom('packs')
+      .select(ROWS)
+      .where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('layers')
+              .innerJoin('layer_packs as p', 'p.layer', 'layers.digest')
+              .select('p.pack')
+              .whereRef('p.pack', '=', 'packs.digest')
+              .where((live) => isLiveLayer(live, cutoff)),
+          ),
+        ),
+      )
+      .executeTakeFirstOrThrow();
+    return { links: links.rows, layers: layers.rows, packs: packs.rows };
+  }
+
+  async prune(cutoff: GcCutoff, limit: number): Promise<GcRows> {
+    return this.#context.db.transaction().execute(async (tx) => ({
+      links: await pruneLinks(tx, cutoff, limit),
+      layers: await pruneLayers(tx, cutoff, limit),
+      packs: await prunePacks(tx, limit),
+    }));
+  }
+
+  async reachable(digests: readonly Digest[], cutoff: GcCutoff): Promise<ReadonlySet<Digest>> {
+    return reachedBy(LASTING_ROWS, this.#context.db, digests, cutoff);
+  }
+
+  async condemn(
+    digests: readonly Digest[],
+    cutoff: GcCutoff,
+    untilMs: number,
+  ): Promise<ReadonlySet<Digest>> {
+    const { db, clock } = this.#context;
+    return db.transaction().execute(async (tx) => {
+      const named = await reachedBy(NAMING_ROWS, tx, digests, cutoff);
+      const condemned = new Set<Digest>();
+      const rows = digests
+        .filter((digest) => !named.has(digest))
+        .map((digest) => ({ digest, until_ms: untilMs, removed: 0 as const }));
+      for (const batch of batches(rows)) {
+        const taken = await tx
+          .insertInto('condemned')
+          .values(batch)
+          // A live condemnation of another collector stands; that of a dead one is taken over.
+          .onConflict((oc) =>
+            oc
+              .column('digest')
+              .doUpdateSet({ until_ms: untilMs, removed: 0 })
+              .where((eb) =>
+                eb.or([eb('condemned.removed', '=', 1), eb('condemned.until_ms', '<=', clock())]),
+              ),
+          )
+          .returning('digest')
+          .execute();
+        for (const { digest } of taken) condemned.add(digest);
+      }
+      return condemned;
+    });
+  }
+
+  async settle(
+    removed: readonly Digest[],
+    kept: readonly Digest[],
+    rememberUntilMs: number,
+  ): Promise<void> {
+    const { db, clock } = this.#context;
+    await db.transaction().execute(async (tx) => {
+      for (const batch of batches(removed)) {
+        await tx
+          .updateTable('condemned')
+          .set({ removed: 1, until_ms: rememberUntilMs })
+          .where('digest', 'in', batch)
+          .execute();
+      }
+      for (const batch of batches(kept)) {
+        await tx.deleteFrom('condemned').where('digest', 'in', batch).execute();
+      }
+      await tx.deleteFrom('condemned').where('until_ms', '<=', clock()).execute();
+    });
+  }
+}
+
+async function pruneLinks(
+  tx: Transaction<Schema>,
+  cutoff: GcCutoff,
+  limit: number,
+): Promise<number> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('repo_blobs')
+    .where((eb) =>
+      eb(
+        eb.refTuple('repo', 'digest'),
+        'in',
+        eb
+          .selectFrom('repo_blobs')
+          .select(['repo_blobs.repo', 'repo_blobs.digest'])
+          .where((old) => old.not(old.or([isRecentLink(old, cutoff), isNamedLink(old)])))
+          .limit(limit)
+          .$asTuple('repo', 'digest'),
+      ),
+    )
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+async function pruneLayers(
+  tx: Transaction<Schema>,
+  cutoff: GcCutoff,
+  limit: number,
+): Promise<number> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('layers')
+    .where('digest', 'in', (eb) =>
+      eb
+        .selectFrom('layers')
+        .select('layers.digest')
+        .where((old) => old.not(isLiveLayer(old, cutoff)))
+        .limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+/** The chunks of a pack go with it. */
+async function prunePacks(tx: Transaction<Schema>, limit: number): Promise<number> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('packs')
+    .where('digest', 'in', (eb) =>
+      eb
+        .selectFrom('packs as old')
+        .select('old.digest')
+        .where((is) =>
+          is.not(
+            is.exists(
+              is
+                .selectFrom('layer_packs as p')
+                .select('p.pack')
+                .whereRef('p.pack', '=', 'old.digest'),
+            ),
+          ),
+        )
+        .limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}

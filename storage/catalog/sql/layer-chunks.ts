@@ -1,0 +1,64 @@
+import type { Transaction } from 'kysely';
+
+import type { Digest } from '../../digest.ts';
+import type { ChunkedLayer } from '../catalog.ts';
+import type { Schema } from '../schema.ts';
+import { batches } from './context.ts';
+
+/** A pack of other layers that the collector dropped after the chunker looked its chunks up. */
+export async function firstUnknownPack(
+  tx: Transaction<Schema>,
+  result: ChunkedLayer,
+): Promise<Digest | undefined> {
+  const others = result.packs.filter((pack) => pack !== result.pack?.digest);
+  for (const batch of batches(others)) {
+    const rows = await tx
+      .selectFrom('packs')
+      .select('digest')
+      .where('digest', 'in', batch)
+      .execute();
+    const known = new Set(rows.map((row) => row.digest));
+    const gone = batch.find((pack) => !known.has(pack));
+    if (gone !== undefined) return gone;
+  }
+  return undefined;
+}
+
+export async function addPack(
+  tx: Transaction<Schema>,
+  pack: NonNullable<ChunkedLayer['pack']>,
+): Promise<void> {
+  await tx
+    .insertInto('packs')
+    .values(pack)
+    .onConflict((oc) => oc.column('digest').doNothing())
+    .execute();
+}
+
+/** A chunk that is known already keeps its first location. */
+export async function addChunks(tx: Transaction<Schema>, result: ChunkedLayer): Promise<void> {
+  const rows = result.newChunks.map((chunk) => ({
+    digest: chunk.digest,
+    pack: chunk.pack,
+    first_byte: chunk.offset,
+    length: chunk.length,
+    raw_length: chunk.rawLength,
+  }));
+  for (const batch of batches(rows)) {
+    await tx
+      .insertInto('chunks')
+      .values(batch)
+      .onConflict((oc) => oc.column('digest').doNothing())
+      .execute();
+  }
+}
+
+export async function addLayerPacks(
+  tx: Transaction<Schema>,
+  layer: Digest,
+  packs: readonly Digest[],
+): Promise<void> {
+  await tx.deleteFrom('layer_packs').where('layer', '=', layer).execute();
+  const rows = [...new Set(packs)].map((pack) => ({ layer, pack }));
+  for (const batch of batches(rows)) await tx.insertInto('layer_packs').values(batch).execute();
+}

@@ -1,0 +1,130 @@
+import { pipeline, type Readable } from 'node:stream';
+
+import type { BlobStore } from '../blob-store.ts';
+import type { ChunkedLayer, ChunkLocation, LayerCatalog } from '../catalog/catalog.ts';
+import { digestOf, DigestHasher, verifyStream, type Digest } from '../digest.ts';
+import { formatChunkIndex, MAX_CHUNKS } from './chunk-index.ts';
+import { chunkStream, MIN_CHUNK_BYTES } from './fastcdc.ts';
+import { LayerBuilder } from './layer-builder.ts';
+import { openLayer } from './layer-stream.ts';
+import { PackWriter } from './pack.ts';
+import { checkTar } from './tar-check.ts';
+
+/** The largest layer whose chunks are sure to fit an index: 16 GiB. */
+export const MAX_LAYER_RAW_BYTES = MAX_CHUNKS * MIN_CHUNK_BYTES;
+/** Chunks looked up at once: 4 MiB of a layer on average, 16 MiB at most, held in memory. */
+const LOOKUP_BATCH = 64;
+
+export interface IngestOptions {
+  readonly blobs: BlobStore;
+  readonly layers: Pick<LayerCatalog, 'findChunks'>;
+  /** The layer blob as pushed. */
+  readonly digest: Digest;
+  /** A folder for the pack while it grows: needs as many bytes as the layer's new chunks take. */
+  readonly scratch: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Chunks one pushed layer: opens it, names its uncompressed bytes, keeps the chunks that no pack has
+ * yet in one new pack, and writes its chunk index. Pack and index are durable on return, in this
+ * order; the caller then records the result with `layers.finish`. Run again, it writes the same
+ * blobs, so a crash in between costs nothing but time.
+ *
+ * Throws `corrupt` or `too_large` for a blob that is no layer we can open (mark it opaque), `missing`
+ * and `digest_mismatch` for a blob that the store lost or damaged, `aborted`, and the store's faults.
+ */
+export async function ingestLayer(options: IngestOptions): Promise<ChunkedLayer> {
+  const { blobs, layers, digest, scratch, signal } = options;
+  const pack = await PackWriter.open(scratch);
+  try {
+    const builder = new LayerBuilder(pack);
+    const presence = new PackPresence(blobs, signal);
+    const hasher = new DigestHasher();
+    const source = verified(await blobs.open(digest, { signal }), digest);
+    const raw = hashed(
+      checkTar(openLayer(source, { maxRawBytes: MAX_LAYER_RAW_BYTES, signal })),
+      hasher,
+    );
+    for await (const batch of batches(chunkStream(raw))) {
+      const named = batch.map((bytes) => ({ digest: digestOf(bytes), bytes }));
+      const unknown = builder.unknown(named.map((chunk) => chunk.digest));
+      await builder.add(named, await presence.usable(await layers.findChunks(unknown)));
+    }
+    return await finish(builder, pack, hasher, options);
+  } finally {
+    await pack.dispose();
+  }
+}
+
+async function finish(
+  builder: LayerBuilder,
+  pack: PackWriter,
+  hasher: DigestHasher,
+  { blobs, signal }: IngestOptions,
+): Promise<ChunkedLayer> {
+  const rawSize = hasher.size;
+  const diffId = hasher.digest();
+  const own = builder.hasNewChunks ? await pack.store(blobs, { signal }) : undefined;
+  const { index, newChunks } = builder.finish({ diffId, rawSize }, own?.digest);
+  const stored = await blobs.putBytes(formatChunkIndex(index), { signal });
+  return { diffId, rawSize, index: stored, pack: own, newChunks, packs: index.packs };
+}
+
+/**
+ * Which packs are really there: the catalog may name one that was lost, and an index must not rely on
+ * it. Chunks of a missing pack are stored anew.
+ */
+class PackPresence {
+  readonly #blobs: BlobStore;
+  readonly #signal: AbortSignal | undefined;
+  readonly #known = new Map<Digest, boolean>();
+
+  constructor(blobs: BlobStore, signal: AbortSignal | undefined) {
+    this.#blobs = blobs;
+    this.#signal = signal;
+  }
+
+  async usable(
+    found: ReadonlyMap<Digest, ChunkLocation>,
+  ): Promise<ReadonlyMap<Digest, ChunkLocation>> {
+    const usable = new Map<Digest, ChunkLocation>();
+    for (const [digest, location] of found) {
+      if (await this.#has(location.pack)) usable.set(digest, location);
+    }
+    return usable;
+  }
+
+  async #has(pack: Digest): Promise<boolean> {
+    const known = this.#known.get(pack);
+    if (known !== undefined) return known;
+    const there = (await this.#blobs.stat(pack, { signal: this.#signal })) !== undefined;
+    this.#known.set(pack, there);
+    return there;
+  }
+}
+
+/** Checks the blob's digest as it is read: what a damaged disk made of a layer must not be chunked. */
+function verified(source: Readable, digest: Digest): Readable {
+  const check = verifyStream({ digest }, `layer ${digest}`);
+  // Faults reach the reader through `check`, and its end destroys `source`; nothing is left to do.
+  return pipeline(source, check, () => undefined);
+}
+
+async function* hashed(source: AsyncIterable<Buffer>, hasher: DigestHasher): AsyncIterable<Buffer> {
+  for await (const part of source) {
+    hasher.update(part);
+    yield part;
+  }
+}
+
+async function* batches(chunks: AsyncIterable<Buffer>): AsyncIterable<readonly Buffer[]> {
+  let batch: Buffer[] = [];
+  for await (const chunk of chunks) {
+    batch.push(chunk);
+    if (batch.length < LOOKUP_BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}

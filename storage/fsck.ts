@@ -1,0 +1,176 @@
+import { AUDIT_SOURCES, type AuditSource, type Catalog } from './catalog/catalog.ts';
+import { DigestHasher, digestAlgorithm, type Digest } from './digest.ts';
+import { checkAborted } from './durable.ts';
+import { isStorageError, StorageError } from './errors.ts';
+import { blobFolders, blobKey, digestOfKey } from './keys.ts';
+import type { IoOptions, ObjectEntry, ObjectStore } from './object-store.ts';
+
+export interface FsckOptions extends IoOptions {
+  readonly objects: ObjectStore;
+  readonly catalog: Catalog;
+  /** Trusts the bytes: only presence and sizes are checked. */
+  readonly quick: boolean;
+  /** From 0 to 1. */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+export type FsckFaultKind =
+  /** Bytes that are not those of their digest. */
+  | 'corrupt'
+  /** A row names bytes that are not there. */
+  | 'missing'
+  /** More or fewer bytes than a row says. */
+  | 'wrong_size'
+  /** The store fails on reading it. */
+  | 'unreadable'
+  /** An object under a key that holds no blob. */
+  | 'misplaced';
+
+export interface FsckFault {
+  readonly kind: FsckFaultKind;
+  /** The blob's digest, or the key where there is none. */
+  readonly subject: string;
+  /** What stops working, in words. */
+  readonly affects: string;
+}
+
+export interface FsckReport {
+  /** Blobs in the store. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** Digests that rows name, counted once for each kind of row. */
+  readonly rows: number;
+  readonly faults: readonly FsckFault[];
+  /** True if there were more than {@link MAX_FAULTS}. */
+  readonly truncated: boolean;
+}
+
+export const MAX_FAULTS = 1000;
+/** Names listed for one fault. */
+const MAX_AFFECTED = 20;
+/** Rows read at once. */
+const PAGE = 500;
+
+/**
+ * Checks that every stored blob has the bytes that its name promises, and that the bytes behind every
+ * row are there in the size that the row says. Changes nothing, and may run beside a serving origin.
+ * Throws `aborted`, and `unavailable` when the catalog or the listing of the store fails.
+ */
+export async function checkStore(options: FsckOptions): Promise<FsckReport> {
+  return new Check(options).run();
+}
+
+class Check {
+  readonly #options: FsckOptions;
+  readonly #faults = new Map<string, FsckFault>();
+  #objects = 0;
+  #bytes = 0;
+  #rows = 0;
+  #truncated = false;
+
+  constructor(options: FsckOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<FsckReport> {
+    const folders = blobFolders();
+    const steps = folders.length + AUDIT_SOURCES.length;
+    for (const [n, folder] of folders.entries()) {
+      await this.#checkFolder(folder);
+      this.#options.onProgress?.((n + 1) / steps);
+    }
+    for (const [n, source] of AUDIT_SOURCES.entries()) {
+      await this.#checkRows(source);
+      this.#options.onProgress?.((folders.length + n + 1) / steps);
+    }
+    return {
+      objects: this.#objects,
+      bytes: this.#bytes,
+      rows: this.#rows,
+      faults: [...this.#faults.values()],
+      truncated: this.#truncated,
+    };
+  }
+
+  async #checkFolder(folder: string): Promise<void> {
+    const { objects, quick, signal } = this.#options;
+    for await (const entry of objects.list(folder, { signal })) {
+      checkAborted(signal, 'check of the store');
+      this.#objects += 1;
+      this.#bytes += entry.size;
+      const digest = digestOfKey(entry.key);
+      if (digest === undefined) {
+        this.#note({ kind: 'misplaced', subject: entry.key, affects: 'nothing reads it' });
+      } else if (!quick) {
+        const kind = await this.#checkBytes(entry, digest);
+        if (kind !== undefined) await this.#fault(kind, digest);
+      }
+    }
+  }
+
+  async #checkBytes(entry: ObjectEntry, digest: Digest): Promise<FsckFaultKind | undefined> {
+    const { objects, signal } = this.#options;
+    const hasher = new DigestHasher(digestAlgorithm(digest));
+    try {
+      for await (const bytes of await objects.open(entry.key, { signal })) {
+        hasher.update(bytes as Buffer);
+      }
+    } catch (error) {
+      // Collected since it was listed: if a row still names it, that is found with the rows.
+      if (isStorageError(error, 'missing')) return undefined;
+      if (!(error instanceof StorageError) || error.code === 'aborted') throw error;
+      return 'unreadable';
+    }
+    return hasher.digest() === digest ? undefined : 'corrupt';
+  }
+
+  async #checkRows(source: AuditSource): Promise<void> {
+    const { catalog, signal } = this.#options;
+    let after: Digest | undefined;
+    for (;;) {
+      checkAborted(signal, 'check of the store');
+      const page = await catalog.audit.expected(source, after, PAGE);
+      for (const row of page) {
+        const kind = await this.#checkPresence(row);
+        if (kind === undefined) continue;
+        if (kind === 'missing' && !(await this.#stillExpected(source, after, row.digest))) continue;
+        await this.#fault(kind, row.digest);
+      }
+      this.#rows += page.length;
+      after = page.at(-1)?.digest;
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async #checkPresence(row: {
+    readonly digest: Digest;
+    readonly size?: number | undefined;
+  }): Promise<FsckFaultKind | undefined> {
+    const { objects, signal } = this.#options;
+    const stat = await objects.stat(blobKey(row.digest), { signal });
+    if (stat === undefined) return 'missing';
+    return row.size === undefined || row.size === stat.size ? undefined : 'wrong_size';
+  }
+
+  /** A row that was read before its blob was collected is gone by now. */
+  async #stillExpected(
+    source: AuditSource,
+    after: Digest | undefined,
+    digest: Digest,
+  ): Promise<boolean> {
+    const page = await this.#options.catalog.audit.expected(source, after, PAGE);
+    return page.some((row) => row.digest === digest);
+  }
+
+  async #fault(kind: FsckFaultKind, digest: Digest): Promise<void> {
+    if (this.#faults.has(`${kind} ${digest}`)) return;
+    const affected = await this.#options.catalog.audit.affected(digest, MAX_AFFECTED);
+    const affects = affected.length === 0 ? 'nothing that is named' : affected.join(', ');
+    this.#note({ kind, subject: digest, affects });
+  }
+
+  #note(fault: FsckFault): void {
+    if (this.#faults.size < MAX_FAULTS) this.#faults.set(`${fault.kind} ${fault.subject}`, fault);
+    else this.#truncated = true;
+  }
+}

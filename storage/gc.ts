@@ -1,0 +1,75 @@
+import type { Catalog, GcCutoff, GcRows } from './catalog/catalog.ts';
+import type { Clock } from './clock.ts';
+import { checkAborted } from './durable.ts';
+import { BlobSweep } from './gc-blobs.ts';
+import { sweepParts } from './gc-parts.ts';
+import type { IoOptions, ObjectStore } from './object-store.ts';
+
+export interface GcOptions extends IoOptions {
+  readonly objects: ObjectStore;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  /** What is younger stays, whether something names it or not: its row may be on its way. */
+  readonly graceMs: number;
+  /** Counts what would go and removes nothing. */
+  readonly dryRun: boolean;
+  /** From 0 to 1. */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+export interface GcReport {
+  readonly removedBlobs: number;
+  readonly removedBytes: number;
+  /** Reached by a row, or younger than the grace period. */
+  readonly keptBlobs: number;
+  readonly keptBytes: number;
+  /** Parts of upload sessions that are no more. */
+  readonly removedParts: number;
+  readonly removedRows: GcRows;
+}
+
+/** A delta's bytes outlive its row's retirement by this: plans last for half of it. */
+export const RETIRED_DELTA_MS = 3_600_000;
+/** Rows of a kind removed in one transaction: other writers wait for as long. */
+const PRUNE_ROWS = 200;
+
+/**
+ * Removes what nothing reaches: first rows (links of blobs that no manifest names, layers that nobody
+ * has, packs that no layer names), then every blob that no row names and that is older than the grace
+ * period, then parts of dead upload sessions. Roots are manifests and what they name, young links,
+ * chunk indexes and packs of layers in use, and deltas published or retired within an hour.
+ *
+ * Runs beside a serving origin and beside itself: bytes go only while their digest is condemned in the
+ * catalog, and a condemned digest can't be named (see `GcCatalog`). Memory is bounded: one folder of
+ * blobs is looked at in batches. Throws `aborted` between two steps; all that was done stands.
+ */
+export async function collectGarbage(options: GcOptions): Promise<GcReport> {
+  const { catalog, clock, graceMs, dryRun, signal } = options;
+  const startedMs = clock();
+  const cutoff: GcCutoff = {
+    unnamedBeforeMs: startedMs - graceMs,
+    retiredBeforeMs: startedMs - RETIRED_DELTA_MS,
+  };
+  const removedRows = dryRun
+    ? await catalog.gc.prunable(cutoff)
+    : await pruneAll(catalog, cutoff, signal);
+  const blobs = await new BlobSweep(options, cutoff).run();
+  const removedParts = await sweepParts(options, cutoff.unnamedBeforeMs);
+  return { ...blobs, removedParts, removedRows };
+}
+
+async function pruneAll(
+  catalog: Catalog,
+  cutoff: GcCutoff,
+  signal: AbortSignal | undefined,
+): Promise<GcRows> {
+  const total = { links: 0, layers: 0, packs: 0 };
+  for (;;) {
+    checkAborted(signal, 'garbage collection');
+    const { links, layers, packs } = await catalog.gc.prune(cutoff, PRUNE_ROWS);
+    if (links + layers + packs === 0) return total;
+    total.links += links;
+    total.layers += layers;
+    total.packs += packs;
+  }
+}

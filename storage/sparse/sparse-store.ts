@@ -1,0 +1,365 @@
+import { constants } from 'node:fs';
+import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { DigestHasher, digestAlgorithm, digestHex, type Digest } from '../digest.ts';
+import {
+  checkAborted,
+  errnoOf,
+  fromErrno,
+  makeDirectory,
+  syncDirectory,
+  writeFileDurably,
+} from '../durable.ts';
+import { StorageError } from '../errors.ts';
+import type { ByteRange, IoOptions } from '../object-store.ts';
+import { BlockMap, blockSum, mapFileBytes } from './block-map.ts';
+
+/** Bytes of a block; only the last block of a file may be shorter. */
+export const BLOCK_BYTES = 1024 * 1024;
+
+/** After that many new blocks the map is written without being asked. */
+const SYNC_EVERY_BLOCKS = 32;
+/** Partly written blocks held in memory at once; the oldest is given up first. */
+const MAX_PENDING_BLOCKS = 16;
+
+/** A block that is being written: its bytes from the beginning of the block, without a gap. */
+interface PendingBlock {
+  readonly bytes: Buffer;
+  length: number;
+}
+
+/**
+ * One blob on disk of which any blocks may be present: a cache's entry, a download to be resumed.
+ *
+ * Two files in the folder, `<algorithm>-<hex>.data` (sparse, its full length from the start) and
+ * `.map` ({@link BlockMap}). A block is present once all its bytes were written; {@link sync} makes the
+ * present ones survive a crash (data first, then the map in one step), and runs by itself every 32
+ * blocks and on close. A block that was damaged or never reached the disk is noticed by its checksum
+ * when it is read. One instance at a time may be open on a digest in a folder.
+ */
+export class SparseFile {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly blockBytes = BLOCK_BYTES;
+  /** The data file: all of the blob once `complete` and `verified`. */
+  readonly path: string;
+  readonly #mapPath: string;
+  readonly #file: FileHandle;
+  readonly #map: BlockMap;
+  readonly #pending = new Map<number, PendingBlock>();
+  #unsynced = 0;
+  #dirty = false;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(paths: SparsePaths, digest: Digest, file: FileHandle, map: BlockMap) {
+    this.digest = digest;
+    this.size = map.size;
+    this.path = paths.data;
+    this.#mapPath = paths.map;
+    this.#file = file;
+    this.#map = map;
+  }
+
+  /**
+   * Opens the file, making it and the folder if need be. A map that is damaged or of another size
+   * counts as empty. Throws `too_large` for a size the file system can't hold, `no_space`, `unavailable`.
+   */
+  static async open(dir: string, digest: Digest, size: number): Promise<SparseFile> {
+    if (!Number.isSafeInteger(size) || size < 0) {
+      throw new StorageError('invalid_name', `${digest}: not a size: ${size}`);
+    }
+    const paths = sparsePaths(dir, digest);
+    try {
+      await makeDirectory(dir);
+      const map = await readMap(paths, size);
+      const file = await open(paths.data, constants.O_RDWR | constants.O_CREAT);
+      try {
+        await file.truncate(size);
+        if (map === undefined) await syncDirectory(dir);
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+      return new SparseFile(paths, digest, file, map ?? new BlockMap(size, BLOCK_BYTES));
+    } catch (error) {
+      throw fromErrno(error, `cannot open ${paths.data}`);
+    }
+  }
+
+  /** True once every block is present (at once for an empty blob). */
+  get complete(): boolean {
+    return this.#map.complete;
+  }
+
+  /** True once {@link verify} has found the digest right; survives reopening, ends with any lost block. */
+  get verified(): boolean {
+    return this.#map.verified;
+  }
+
+  /** Bytes in present blocks. */
+  get presentBytes(): number {
+    return this.#map.presentBytes;
+  }
+
+  /** True if every byte of the range is in a present block. */
+  has(range: ByteRange): boolean {
+    return this.missing(range).length === 0;
+  }
+
+  /**
+   * What must be fetched before the range can be read: ascending ranges that begin and end on block
+   * borders (or the end of the blob), neighbours joined.
+   */
+  missing(range: ByteRange = { start: 0, endExclusive: this.size }): ByteRange[] {
+    if (this.size === 0 && range.start === 0 && range.endExclusive === 0) return [];
+    this.#checkRange(range);
+    const gaps: { start: number; endExclusive: number }[] = [];
+    for (
+      let block = this.#blockOf(range.start);
+      block <= this.#blockOf(range.endExclusive - 1);
+      block += 1
+    ) {
+      if (this.#map.has(block)) continue;
+      const start = block * BLOCK_BYTES;
+      const endExclusive = start + this.#map.lengthOf(block);
+      const last = gaps.at(-1);
+      if (last?.endExclusive === start) last.endExclusive = endExclusive;
+      else gaps.push({ start, endExclusive });
+    }
+    return gaps;
+  }
+
+  /**
+   * Takes bytes at any offset. A block becomes present when its bytes have come from its first to its
+   * last without a gap, in any number of writes; bytes of a block that do not continue it, and bytes
+   * of a block that is present, are ignored. Throws `range_unsatisfiable` past the end, `no_space`.
+   */
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#checkRange({ start: offset, endExclusive: offset + bytes.length });
+    await this.#exclusive(async () => {
+      for (let done = 0; done < bytes.length;) {
+        const at = offset + done;
+        const block = this.#blockOf(at);
+        const blockEnd = block * BLOCK_BYTES + this.#map.lengthOf(block);
+        const length = Math.min(bytes.length - done, blockEnd - at);
+        await this.#writeInBlock(
+          block,
+          at - block * BLOCK_BYTES,
+          bytes.subarray(done, done + length),
+        );
+        done += length;
+      }
+      if (this.#unsynced >= SYNC_EVERY_BLOCKS) await this.#syncNow();
+    });
+  }
+
+  /** Makes the present blocks survive a crash. */
+  async sync(): Promise<void> {
+    await this.#exclusive(() => this.#syncNow());
+  }
+
+  /**
+   * The bytes of the range, block by block. Throws `missing` at a block that is not present, and
+   * `corrupt` at one whose checksum is wrong: that block is then missing, to be fetched again.
+   */
+  async *read(range: ByteRange, options: IoOptions = {}): AsyncGenerator<Buffer, void, undefined> {
+    this.#checkRange(range);
+    for (
+      let block = this.#blockOf(range.start);
+      block <= this.#blockOf(range.endExclusive - 1);
+      block += 1
+    ) {
+      checkAborted(options.signal, `reading ${this.digest}`);
+      const bytes = await this.#readBlock(block);
+      const first = block * BLOCK_BYTES;
+      yield bytes.subarray(
+        Math.max(range.start - first, 0),
+        Math.min(range.endExclusive - first, bytes.length),
+      );
+    }
+  }
+
+  /**
+   * Digests the whole blob. True: right, remembered in the map. False: every block is missing again.
+   * Throws `missing` when blocks are missing and `corrupt` when one is damaged (and now missing).
+   */
+  async verify(options: IoOptions = {}): Promise<boolean> {
+    const hasher = new DigestHasher(digestAlgorithm(this.digest));
+    if (this.size > 0) {
+      for await (const bytes of this.read({ start: 0, endExclusive: this.size }, options)) {
+        hasher.update(bytes);
+      }
+    }
+    const right = hasher.digest() === this.digest;
+    await this.#exclusive(async () => {
+      if (right && this.#map.complete) this.#map.verified = true;
+      else this.#map.clearAll();
+      this.#dirty = true;
+      await this.#syncNow();
+    });
+    return right;
+  }
+
+  /** Syncs and closes; the instance is spent. */
+  async close(): Promise<void> {
+    await this.#exclusive(async () => {
+      try {
+        if (this.#dirty) await this.#syncNow();
+      } finally {
+        await this.#file.close();
+      }
+    });
+  }
+
+  /** Closes and removes both files; the instance is spent. */
+  async remove(): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#file.close();
+      // The map first: a data file without a map holds nothing, the other way round would lie.
+      await rm(this.#mapPath, { force: true });
+      await rm(this.path, { force: true });
+    });
+  }
+
+  async #writeInBlock(block: number, at: number, bytes: Uint8Array): Promise<void> {
+    if (this.#map.has(block)) return;
+    const length = this.#map.lengthOf(block);
+    if (at === 0 && bytes.length === length) {
+      this.#pending.delete(block);
+      await this.#storeBlock(block, bytes);
+      return;
+    }
+    const pending = this.#pendingBlock(block, at);
+    if (pending?.length !== at) return;
+    pending.bytes.set(bytes, at);
+    pending.length += bytes.length;
+    if (pending.length < length) return;
+    this.#pending.delete(block);
+    await this.#storeBlock(block, pending.bytes);
+  }
+
+  #pendingBlock(block: number, at: number): PendingBlock | undefined {
+    const known = this.#pending.get(block);
+    if (known !== undefined || at !== 0) return known;
+    if (this.#pending.size >= MAX_PENDING_BLOCKS) {
+      const [oldest] = this.#pending.keys();
+      if (oldest !== undefined) this.#pending.delete(oldest);
+    }
+    const fresh = { bytes: Buffer.allocUnsafe(this.#map.lengthOf(block)), length: 0 };
+    this.#pending.set(block, fresh);
+    return fresh;
+  }
+
+  async #storeBlock(block: number, bytes: Uint8Array): Promise<void> {
+    const start = block * BLOCK_BYTES;
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await this.#file.write(
+        bytes,
+        done,
+        bytes.length - done,
+        start + done,
+      );
+      done += bytesWritten;
+    }
+    this.#map.mark(block, blockSum(bytes));
+    this.#dirty = true;
+    this.#unsynced += 1;
+  }
+
+  async #syncNow(): Promise<void> {
+    await this.#file.datasync();
+    await writeFileDurably(this.#mapPath, this.#map.format());
+    this.#unsynced = 0;
+    this.#dirty = false;
+  }
+
+  async #readBlock(block: number): Promise<Buffer> {
+    const start = block * BLOCK_BYTES;
+    if (!this.#map.has(block)) {
+      throw new StorageError('missing', `${this.digest}: no block at byte ${start}`, {
+        detail: { digest: this.digest, start },
+      });
+    }
+    const bytes = Buffer.allocUnsafe(this.#map.lengthOf(block));
+    let length = 0;
+    try {
+      while (length < bytes.length) {
+        const { bytesRead } = await this.#file.read(
+          bytes,
+          length,
+          bytes.length - length,
+          start + length,
+        );
+        if (bytesRead === 0) break;
+        length += bytesRead;
+      }
+    } catch (error) {
+      throw fromErrno(error, `cannot read ${this.path}`);
+    }
+    if (length < bytes.length || !this.#map.matches(block, bytes)) {
+      this.#map.clear(block);
+      this.#dirty = true;
+      throw new StorageError('corrupt', `${this.digest}: the block at byte ${start} is damaged`, {
+        detail: { digest: this.digest, start, endExclusive: start + bytes.length },
+        retryable: true,
+      });
+    }
+    return bytes;
+  }
+
+  /** Runs writers one after the other. */
+  async #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(work, work);
+    this.#turn = run.catch(() => undefined);
+    try {
+      return await run;
+    } catch (error) {
+      throw fromErrno(error, `cannot write ${this.path}`);
+    }
+  }
+
+  #blockOf(offset: number): number {
+    return Math.floor(offset / BLOCK_BYTES);
+  }
+
+  #checkRange(range: ByteRange): void {
+    const { start, endExclusive } = range;
+    if (
+      !Number.isSafeInteger(start) ||
+      !Number.isSafeInteger(endExclusive) ||
+      start < 0 ||
+      start >= endExclusive ||
+      endExclusive > this.size
+    ) {
+      throw new StorageError(
+        'range_unsatisfiable',
+        `${this.digest}: bytes ${start} to ${endExclusive} of ${this.size}`,
+        { detail: { start, endExclusive, size: this.size } },
+      );
+    }
+  }
+}
+
+interface SparsePaths {
+  readonly data: string;
+  readonly map: string;
+}
+
+function sparsePaths(dir: string, digest: Digest): SparsePaths {
+  const base = join(dir, `${digestAlgorithm(digest)}-${digestHex(digest)}`);
+  return { data: `${base}.data`, map: `${base}.map` };
+}
+
+async function readMap(paths: SparsePaths, size: number): Promise<BlockMap | undefined> {
+  try {
+    // The length is looked at first so that a foreign file is never read whole.
+    const facts = await stat(paths.map);
+    if (facts.size !== mapFileBytes(size, BLOCK_BYTES)) return undefined;
+    return BlockMap.parse(await readFile(paths.map), size, BLOCK_BYTES);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,242 @@
+import { randomBytes } from 'node:crypto';
+
+import { checkedBytes } from './byte-source.ts';
+import type { Catalog, UploadPart, UploadSession } from './catalog/catalog.ts';
+import type { Clock } from './clock.ts';
+import { digestAlgorithm, digestMismatch, digestOf, type Digest } from './digest.ts';
+import { checkAborted } from './durable.ts';
+import { StorageError, isStorageError } from './errors.ts';
+import {
+  blobKey,
+  parseUploadId,
+  uploadPartKey,
+  uploadPrefix,
+  type ObjectKey,
+  type UploadId,
+} from './keys.ts';
+import { sweepParts } from './gc-parts.ts';
+import type { RepoName } from './names.ts';
+import type { ByteSource, IoOptions, ObjectStore } from './object-store.ts';
+import { retry } from './retry.ts';
+import { Intake } from './upload-intake.ts';
+import { findParts, readParts } from './upload-parts.ts';
+
+/** Parts of one session: bounds the row, and a client that sends byte by byte. */
+const MAX_PARTS = 10_000;
+const EMPTY = digestOf(Buffer.alloc(0));
+/** Sessions looked up at once by a sweep. */
+const SWEEP_BATCH = 100;
+
+export interface UploadServiceOptions {
+  readonly objects: ObjectStore;
+  readonly catalog: Pick<Catalog, 'uploads' | 'repositories'>;
+  readonly clock: Clock;
+}
+
+export interface AppendOptions extends IoOptions {
+  /** Where the client believes the session to be; `out_of_order` unless it is. */
+  readonly offset?: number | undefined;
+  /** Bytes that the client promised. */
+  readonly length?: number | undefined;
+}
+
+/**
+ * Upload sessions: bytes arrive in order and in any pieces, and become a blob once the client says
+ * which. A session is a catalog row plus one object for each append (OCI distribution 1.1, "Pushing
+ * blobs"). Any number of processes may serve one session; of two that append at one offset, one wins
+ * and the other gets `out_of_order`.
+ */
+export class UploadService {
+  readonly #objects: ObjectStore;
+  readonly #catalog: Pick<Catalog, 'uploads' | 'repositories'>;
+  readonly #clock: Clock;
+
+  constructor(options: UploadServiceOptions) {
+    this.#objects = options.objects;
+    this.#catalog = options.catalog;
+    this.#clock = options.clock;
+  }
+
+  async start(repo: RepoName): Promise<UploadSession> {
+    const id = parseUploadId(randomBytes(16).toString('hex'));
+    await this.#catalog.uploads.create(id, repo);
+    return this.get(repo, id);
+  }
+
+  /** `missing` when there is no such session in that repository. */
+  async get(repo: RepoName, id: UploadId): Promise<UploadSession> {
+    const session = await this.#catalog.uploads.get(id);
+    if (session?.repo !== repo) {
+      throw new StorageError(
+        'missing',
+        `no upload ${id} in ${repo}: it was committed, cancelled or left alone for too long`,
+        {
+          detail: { id, repo },
+        },
+      );
+    }
+    return session;
+  }
+
+  /**
+   * Stores the source's bytes at the end of the session and returns the session as it is then.
+   *
+   * When the source breaks off (its own error, the signal, fewer bytes than `length`), the bytes that
+   * arrived are kept before the error is thrown, so that the client can ask where to go on. More
+   * bytes than `length` keep nothing: `size_mismatch`.
+   */
+  async append(
+    repo: RepoName,
+    id: UploadId,
+    source: ByteSource,
+    options: AppendOptions = {},
+  ): Promise<UploadSession> {
+    const session = await this.get(repo, id);
+    if (options.offset !== undefined && options.offset !== session.size) {
+      throw outOfOrder(id, options.offset, session.size);
+    }
+    if (session.parts.length >= MAX_PARTS) {
+      throw new StorageError(
+        'too_large',
+        `upload ${id} has ${MAX_PARTS} parts: send larger pieces`,
+      );
+    }
+    const intake = new Intake(source, {
+      what: `upload ${id}`,
+      length: options.length,
+      signal: options.signal,
+    });
+    const key = uploadPartKey(id, session.size, randomBytes(8).toString('hex'));
+    await this.#objects.put(key, intake);
+    if (intake.size === 0) await this.#objects.delete(key);
+    else
+      await this.#record(session, key, {
+        offset: session.size,
+        size: intake.size,
+        digest: intake.digest,
+      });
+    intake.check();
+    return this.get(repo, id);
+  }
+
+  /**
+   * Makes the session's bytes the blob `digest` of the repository and ends the session. After
+   * `digest_mismatch` nothing is visible and the session is as before. Committing a blob that exists
+   * still checks the session's bytes: knowing a digest is no proof of having the blob.
+   */
+  async commit(
+    repo: RepoName,
+    id: UploadId,
+    digest: Digest,
+    options: IoOptions = {},
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const session = await this.get(repo, id);
+    const { signal } = options;
+    checkAborted(signal, `commit of upload ${id}`);
+    // A collector that is just removing an old blob of that digest refuses the link for a moment.
+    await retry(
+      async () => {
+        await this.#publish(session, digest, signal);
+        await this.#catalog.repositories.linkBlob(repo, digest, session.size);
+      },
+      { signal },
+    );
+    await this.#catalog.uploads.delete(id);
+    // The blob is there and linked: parts that can't be removed now must not fail the commit, and
+    // sweep() finds them as parts without a session.
+    await Promise.allSettled([this.#removeParts(id)]);
+    return { digest, size: session.size };
+  }
+
+  /** Ends the session and forgets its bytes; `missing` when there is none. */
+  async cancel(repo: RepoName, id: UploadId): Promise<void> {
+    await this.get(repo, id);
+    await this.#catalog.uploads.delete(id);
+    await this.#removeParts(id);
+  }
+
+  /**
+   * Ends sessions untouched for `ttlMs` and removes parts of that age without a session. Returns how
+   * many of each. Safe to run in several processes at once.
+   */
+  async sweep(
+    ttlMs: number,
+    options: IoOptions = {},
+  ): Promise<{ readonly sessions: number; readonly parts: number }> {
+    const beforeMs = this.#clock() - ttlMs;
+    let sessions = 0;
+    for (;;) {
+      checkAborted(options.signal, 'sweep of uploads');
+      const stale = await this.#catalog.uploads.stale(beforeMs, SWEEP_BATCH);
+      for (const id of stale) {
+        await this.#catalog.uploads.delete(id);
+        await this.#removeParts(id);
+      }
+      sessions += stale.length;
+      if (stale.length < SWEEP_BATCH) break;
+    }
+    const cleaning = {
+      objects: this.#objects,
+      catalog: this.#catalog,
+      dryRun: false,
+      signal: options.signal,
+    };
+    return { sessions, parts: await sweepParts(cleaning, beforeMs) };
+  }
+
+  async #record({ repo, id }: UploadSession, key: ObjectKey, part: UploadPart): Promise<void> {
+    try {
+      await this.#catalog.uploads.append(id, part);
+    } catch (error) {
+      // Only a conflict says for certain that no row names the part.
+      if (!isStorageError(error, 'conflict')) throw error;
+      await this.#objects.delete(key);
+      throw outOfOrder(id, part.offset, (await this.get(repo, id)).size);
+    }
+  }
+
+  async #publish(
+    session: UploadSession,
+    digest: Digest,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const expected = { digest, size: session.size };
+    const what = `upload ${session.id}`;
+    // One part was digested as it came in: no byte needs to be read again.
+    const known = session.parts.length <= 1 && digestAlgorithm(digest) === 'sha256';
+    const whole = session.parts[0]?.digest ?? EMPTY;
+    if (known && whole !== digest) throw digestMismatch(what, digest, whole);
+    const parts = await findParts(this.#objects, session, signal);
+    if (parts === undefined) {
+      if (known && (await this.#objects.stat(blobKey(digest), { signal })) !== undefined) return;
+      await this.get(session.repo, session.id);
+      throw new StorageError('corrupt', `${what} lost a part: cancel it and push again`);
+    }
+    const [only] = parts;
+    const fresh = (await this.#objects.stat(blobKey(digest), { signal })) === undefined;
+    if (known && fresh && only !== undefined) {
+      await this.#objects.move(only.key, blobKey(digest), { signal });
+      return;
+    }
+    const open = (): AsyncIterable<Uint8Array> => readParts(this.#objects, parts, signal);
+    const { created } = await this.#objects.put(blobKey(digest), open(), { expected, signal });
+    if (created || known) return;
+    // The store did not read the source: the session's bytes are checked all the same.
+    for await (const bytes of checkedBytes(open(), { expected, what, signal })) void bytes;
+  }
+
+  async #removeParts(id: UploadId): Promise<void> {
+    for await (const { key } of this.#objects.list(uploadPrefix(id)))
+      await this.#objects.delete(key);
+  }
+}
+
+function outOfOrder(id: UploadId, offset: number, size: number): StorageError {
+  return new StorageError(
+    'out_of_order',
+    `upload ${id} has ${size} bytes, the piece begins at ${offset}`,
+    {
+      detail: { id, offset, size },
+    },
+  );
+}

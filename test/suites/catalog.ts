@@ -1,0 +1,42 @@
+import { onTestFinished, test } from 'vitest';
+
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { Clock } from '../../storage/clock.ts';
+import { auditSuite } from './catalog/audit.ts';
+import { deltaSuite } from './catalog/deltas.ts';
+import { fleetSuite } from './catalog/fleet.ts';
+import { gcSuite } from './catalog/gc.ts';
+import { layerSuite } from './catalog/layers.ts';
+import { TestClock } from './catalog/names.ts';
+import { repositorySuite } from './catalog/repositories.ts';
+import { uploadSuite } from './catalog/uploads.ts';
+
+/** A fresh, empty catalog for one test, on a clock that the test moves. */
+export type CatalogUnderTest = () => Promise<{
+  readonly catalog: Catalog;
+  readonly clock: TestClock;
+}>;
+
+/**
+ * What every implementation of {@link Catalog} must do. `open` gives an empty catalog each time; the
+ * suite closes it.
+ */
+export function catalogSuite(open: (clock: Clock) => Promise<Catalog>): void {
+  const setup = async () => {
+    const clock = new TestClock();
+    const catalog = await open(clock.read);
+    onTestFinished(() => catalog.close());
+    return { catalog, clock };
+  };
+  test('answers a ping', async () => {
+    const { catalog } = await setup();
+    await catalog.ping();
+  });
+  repositorySuite(setup);
+  uploadSuite(setup);
+  layerSuite(setup);
+  deltaSuite(setup);
+  fleetSuite(setup);
+  gcSuite(setup);
+  auditSuite(setup);
+}

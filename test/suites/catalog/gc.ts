@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest';
+
+import type { Catalog, GcCutoff } from '../../../storage/catalog/catalog.ts';
+import type { CatalogUnderTest } from '../catalog.ts';
+import { deltaResult } from './deltas.ts';
+import { chunk, chunkedLayer } from './layers.ts';
+import { manifest, named, OTHER, REPO, STABLE } from './names.ts';
+import { pair } from './pairs.ts';
+
+const HOUR = 3_600_000;
+
+function cutoffAt(nowMs: number): GcCutoff {
+  return { unnamedBeforeMs: nowMs - HOUR, retiredBeforeMs: nowMs - HOUR };
+}
+
+const layerOf = (text: string) => ({ digest: named(text), kind: 'layer' as const });
+
+/** A linked, named, chunked layer whose chunk index names those packs. */
+async function pushLayer(catalog: Catalog, name: string, packs?: readonly string[]) {
+  await catalog.repositories.linkBlob(REPO, named(name), 1);
+  await catalog.repositories.putManifest(REPO, manifest(`${name} manifest`), [layerOf(name)]);
+  await catalog.layers.ensure(named(name), 'tar');
+  const claim = await catalog.layers.claim('w', 1000);
+  if (claim === undefined) throw new Error('nothing to claim');
+  const chunks = [chunk(`${name} chunk`, `${name} pack`)];
+  const result = chunkedLayer(name, chunks, [`${name} pack`, ...(packs ?? [])]);
+  await catalog.layers.finish(claim.layer.digest, claim.lease, result);
+}
+
+export function gcSuite(setup: CatalogUnderTest): void {
+  describe('gc: rows', () => {
+    test('links go when no manifest of their repository names the blob, and they are old', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      for (const name of ['named', 'unnamed', 'again']) {
+        await repositories.linkBlob(REPO, named(name), 1);
+        await repositories.linkBlob(OTHER, named(name), 1);
+      }
+      await repositories.putManifest(REPO, manifest('m'), [layerOf('named')]);
+      clock.nowMs += 2 * HOUR;
+      await repositories.linkBlob(REPO, named('again'), 1);
+      const cutoff = cutoffAt(clock.nowMs);
+      const rows = { links: 4, layers: 0, packs: 0 };
+      expect(await gc.prunable(cutoff)).toEqual(rows);
+      expect((await gc.prune(cutoff, 3)).links).toBe(3);
+      expect((await gc.prune(cutoff, 3)).links).toBe(1);
+      expect(await gc.prune(cutoff, 3)).toEqual({ links: 0, layers: 0, packs: 0 });
+      expect(await repositories.hasBlob(REPO, named('named'))).toBe(true);
+      expect(await repositories.hasBlob(REPO, named('again'))).toBe(true);
+      expect(await repositories.findBlob(named('unnamed'))).toBeUndefined();
+      expect(await repositories.hasBlob(OTHER, named('named'))).toBe(false);
+    });
+
+    test('a pack lives while any layer in use names it', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, layers, gc } = catalog;
+      await pushLayer(catalog, 'a');
+      await pushLayer(catalog, 'b', ['a pack']);
+      clock.nowMs += 2 * HOUR;
+      const cutoff = cutoffAt(clock.nowMs);
+      const prune = async () => {
+        const expected = await gc.prunable(cutoff);
+        const pruned = await gc.prune(cutoff, 100);
+        expect(pruned).toEqual(expected);
+        return pruned;
+      };
+      expect(await prune()).toEqual({ links: 0, layers: 0, packs: 0 });
+      await repositories.deleteManifest(REPO, named('a manifest'));
+      const digests = ['a', 'a index', 'a pack', 'b', 'b index', 'b pack'].map(named);
+      const dead = new Set(digests.slice(0, 2));
+      const alive = new Set(digests.slice(2));
+      expect(await gc.reachable(digests, cutoff)).toEqual(alive);
+      expect(await prune()).toEqual({ links: 1, layers: 1, packs: 0 });
+      expect(await layers.get(named('a'))).toBeUndefined();
+      expect((await layers.findChunks([named('a chunk')])).size).toBe(1);
+      expect(await gc.condemn(digests, cutoff, clock.nowMs + 1)).toEqual(dead);
+      await repositories.deleteManifest(REPO, named('b manifest'));
+      expect(await prune()).toEqual({ links: 1, layers: 1, packs: 2 });
+      expect((await layers.findChunks([named('a chunk'), named('b chunk')])).size).toBe(0);
+    });
+
+    test('deltas keep their bytes while published and for an hour after', async () => {
+      const { catalog, clock } = await setup();
+      const { deltas, gc } = catalog;
+      await deltas.ensure([pair('1', '2')]);
+      const claim = await catalog.deltas.claim('w', 1000);
+      if (claim === undefined) throw new Error('nothing to claim');
+      await deltas.publish(claim.delta.id, claim.lease, deltaResult('d'));
+      const alive = async () =>
+        (await gc.reachable([named('d')], cutoffAt(clock.nowMs))).has(named('d'));
+      clock.nowMs += 2 * HOUR;
+      expect(await alive()).toBe(true);
+      await deltas.retire([claim.delta.id]);
+      clock.nowMs += HOUR - 1;
+      expect(await alive()).toBe(true);
+      clock.nowMs += 1;
+      expect(await alive()).toBe(false);
+      // Planned again: the old bytes may be offered to devices no more, but until now they were.
+      await deltas.ensure([pair('1', '2')]);
+      expect(await alive()).toBe(true);
+    });
+  });
+
+  describe('gc: condemned blobs', () => {
+    test('what a row names is not condemned', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      await repositories.linkBlob(REPO, named('linked'), 1);
+      await repositories.putManifest(REPO, manifest('m'), [layerOf('child')], STABLE);
+      const digests = ['linked', 'm', 'child', 'orphan'].map(named);
+      const condemned = await gc.condemn(digests, cutoffAt(clock.nowMs), clock.nowMs + HOUR);
+      expect([...condemned]).toEqual([named('orphan')]);
+    });
+
+    test('while condemned a blob cannot be named; the condemnation of a dead collector ends', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, layers, deltas, gc } = catalog;
+      const cutoff = cutoffAt(clock.nowMs);
+      await layers.ensure(named('l'), 'tar');
+      const layer = await layers.claim('w', HOUR);
+      await deltas.ensure([pair('1', '2')]);
+      const delta = await deltas.claim('w', HOUR);
+      if (layer === undefined || delta === undefined) throw new Error('nothing to claim');
+      const digests = ['blob', 'a pack', 'd'].map(named);
+      expect((await gc.condemn(digests, cutoff, clock.nowMs + 1000)).size).toBe(3);
+      expect((await gc.condemn(digests, cutoff, clock.nowMs + 1000)).size).toBe(0);
+      const attempts = [
+        () => repositories.linkBlob(REPO, named('blob'), 1),
+        () => repositories.putManifest(REPO, manifest('m'), [layerOf('blob')]),
+        () => repositories.putManifest(REPO, manifest('blob'), []),
+        () => layers.finish(named('l'), layer.lease, chunkedLayer('a', [chunk('c', 'a pack')])),
+        () => deltas.publish(delta.delta.id, delta.lease, deltaResult('d')),
+      ];
+      for (const attempt of attempts) {
+        await expect(attempt()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+      }
+      clock.nowMs += 1000;
+      for (const attempt of attempts) await attempt();
+    });
+
+    test('a removed blob is remembered until it is linked again', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      const blob = named('blob');
+      await gc.condemn([blob], cutoffAt(clock.nowMs), clock.nowMs + HOUR);
+      await gc.settle([blob], [], clock.nowMs + HOUR);
+      const push = () => repositories.putManifest(REPO, manifest('m'), [layerOf('blob')]);
+      await expect(push()).rejects.toMatchObject({ code: 'unavailable' });
+      await repositories.linkBlob(REPO, blob, 1);
+      await push();
+    });
+
+    test('a kept blob is as before', async () => {
+      const { catalog, clock } = await setup();
+      const blob = named('blob');
+      await catalog.gc.condemn([blob], cutoffAt(clock.nowMs), clock.nowMs + HOUR);
+      await catalog.gc.settle([], [blob], clock.nowMs + HOUR);
+      await catalog.repositories.putManifest(REPO, manifest('m'), [layerOf('blob')]);
+    });
+  });
+}

@@ -1,0 +1,7 @@
+import type { DeltaPair } from '../../../storage/catalog/catalog.ts';
+import { named, REPO, STABLE } from './names.ts';
+
+/** A cell of the matrix between two images that the names stand for. */
+export function pair(from: string, to: string, platform = 'linux/amd64'): DeltaPair {
+  return { repo: REPO, tag: STABLE, platform, from: named(from), to: named(to) };
+}
