@@ -1,5 +1,7 @@
 import type { AnySchemaObject } from 'ajv';
 
+import { GRANT_PATTERN } from './auth/grants.ts';
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
@@ -60,6 +62,10 @@ export const serverSchema: AnySchemaObject = {
       additionalProperties: false,
       default: {},
       properties: { ttlMs: count(1000, DAY_MS) },
+    },
+    anonymous: {
+      type: 'array',
+      items: { type: 'string', pattern: GRANT_PATTERN },
     },
     regions: {
       type: 'object',

@@ -12,6 +12,11 @@ export interface ServerConfig {
     /** Idle sessions are removed after this long. */
     readonly ttlMs: number;
   };
+  /**
+   * What callers without a token may do, as `verb:pattern`. Undefined grants everyone everything:
+   * right for loopback only.
+   */
+  readonly anonymous?: readonly string[] | undefined;
   /** Base URLs of regional caches by region, for plans when a device asks the origin itself. */
   readonly regions: Readonly<Record<string, readonly string[]>>;
 }

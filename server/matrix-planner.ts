@@ -5,7 +5,7 @@ import type { RepoName, Tag } from '../storage/names.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import type { MatrixConfig } from './config.ts';
 import type { Logger } from './observe/logger.ts';
-import type { ImageReader, ImageSummary } from './updates/images.ts';
+import { basePlatforms, type ImageReader, type ImageSummary } from './updates/images.ts';
 
 export interface MatrixPlannerOptions {
   readonly catalog: Catalog;
@@ -46,7 +46,7 @@ export class MatrixPlanner {
   /** Plans one tag, as after a push. Returns how many pairs were added. */
   async planTag(repo: RepoName, tag: Tag, options: IoOptions = {}): Promise<number> {
     const history = await this.#history(repo, tag, options);
-    const live = await this.#liveVersions(repo, options);
+    const live = await this.#liveVersions([history], options);
     return this.#ensure([history], live);
   }
 
@@ -62,7 +62,7 @@ export class MatrixPlanner {
       options.signal?.throwIfAborted();
       histories.push(await this.#history(repo, tag, options));
     }
-    const live = await this.#liveVersions(undefined, options);
+    const live = await this.#liveVersions(histories, options);
     const added = await this.#ensure(histories, live);
 
     const wanted = new Set(wantedPairs(histories, live, matrix).map(pairKey));
@@ -106,23 +106,33 @@ export class MatrixPlanner {
   }
 
   /**
-   * Versions that devices run, of one repository or of all, only those that the repository holds: a device may report anything.
-   * The platform is the image's own, which a device of another variant may have taken.
+   * Versions that devices run, of the tags at hand; only those that the repository holds, since a
+   * device may report anything, under the platform of the image that can follow.
    */
   async #liveVersions(
-    repo: RepoName | undefined,
+    histories: readonly ReadHistory[],
     options: IoOptions,
   ): Promise<readonly LiveVersion[]> {
     const { catalog, matrix, images, clock } = this.#options;
     if (matrix.liveMs <= 0) return [];
+    const targets = new Map(
+      histories.map((history) => [
+        tagKey(history),
+        (history.releases[0] ?? []).map(({ platform }) => platform),
+      ]),
+    );
     const live: LiveVersion[] = [];
     for (const version of await catalog.fleet.live(clock() - matrix.liveMs)) {
-      const { product, current } = version;
-      if (repo !== undefined && product !== repo) continue;
+      const { product, channel, current } = version;
+      const platforms = targets.get(tagKey({ repo: product, tag: channel }));
+      if (platforms === undefined) continue;
       if ((await catalog.repositories.getManifest(product, current)) === undefined) continue;
       const set = await images.read(current, options);
       const image = set.images.find(({ manifest }) => manifest.digest === current);
-      if (image !== undefined) live.push({ ...version, platform: image.platform });
+      if (image === undefined) continue;
+      for (const platform of basePlatforms(image.platform, platforms)) {
+        live.push({ ...version, platform });
+      }
     }
     return live;
   }

@@ -1,4 +1,5 @@
 import { UploadService } from '../storage/upload.ts';
+import { createAccess, type Access } from './auth/access.ts';
 import { createBlobRoute } from './blobs.ts';
 import type { ServerConfig } from './config.ts';
 import { listen, type HttpServer } from './http/http-server.ts';
@@ -59,12 +60,14 @@ export async function serveOrigin(parts: OriginParts): Promise<HttpServer> {
   const { blobs, catalog } = store;
   const clock = Date.now;
   const uploads = new UploadService({ objects: blobs.objects, catalog, clock });
+  const access = accessOf(parts);
   const registry = createRegistry({
     blobs,
     catalog,
     uploads,
     clock,
     logger,
+    authorize: access?.registry,
     // The pairs of a new release stand in the matrix before its push is answered.
     onManifest: async (repo, _digest, tag) => {
       if (tag !== undefined) await matrix.plan(repo, tag);
@@ -73,8 +76,16 @@ export async function serveOrigin(parts: OriginParts): Promise<HttpServer> {
   const contract = await loadContract();
   const app = createApi({ config, blobs, catalog, contract, matrix, logger, metrics, clock });
   const { host, port } = config.listen;
-  const routes = [createBlobRoute({ blobs }), registry];
+  const open = [createBlobRoute({ blobs }), registry];
+  const routes = access === undefined ? open : [access.route, ...open];
   return listen({ routes, app, host, port, logger, metrics, tier: 'origin' });
+}
+
+/** Undefined while the configuration sets no rules: then everyone may do everything. */
+function accessOf({ config, store, logger }: OriginParts): Access | undefined {
+  const { anonymous } = config;
+  if (anonymous === undefined) return undefined;
+  return createAccess({ anonymous, tokens: store.catalog.tokens, clock: Date.now, logger });
 }
 
 /** Runs only the builders, over a store and a catalog that origins share. */

@@ -62,6 +62,15 @@ export async function* checkedBytes(
     throw digestMismatch(what, digest, actual);
 }
 
+/** Reads the source only to check it, as {@link checkedBytes} does. */
+export async function checkBytes(
+  source: ByteSource,
+  options: SourceOptions & { readonly expected: Expected },
+): Promise<void> {
+  const pieces = checkedBytes(source, options);
+  while ((await pieces.next()).done !== true);
+}
+
 type Pieces = AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
 
 function iterate(source: ByteSource): Pieces {

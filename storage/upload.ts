@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { checkedBytes } from './byte-source.ts';
+import { checkBytes } from './byte-source.ts';
 import type { Catalog, UploadPart, UploadSession } from './catalog/catalog.ts';
 import type { Clock } from './clock.ts';
 import { digestAlgorithm, digestMismatch, digestOf, type Digest } from './digest.ts';
@@ -222,7 +222,7 @@ export class UploadService {
     const { created } = await this.#objects.put(blobKey(digest), open(), { expected, signal });
     if (created || known) return;
     // The store did not read the source: the session's bytes are checked all the same.
-    for await (const bytes of checkedBytes(open(), { expected, what, signal })) void bytes;
+    await checkBytes(open(), { expected, what, signal });
   }
 
   async #removeParts(id: UploadId): Promise<void> {

@@ -16,12 +16,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Where each third-party package may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  '@mongodb-js/zstd': ['storage/zstd.ts', 'bench'],
+  '@mongodb-js/zstd': ['storage/zstd.ts', 'storage/chunk'],
   ajv: ['server'],
   'ajv-formats': ['server'],
   autocannon: ['bench/serve'],
   'better-sqlite3': ['storage/catalog'],
   'bsdiff-node': ['delta/codecs'],
+  bz2: ['delta/codecs'],
   'cli-progress': ['server/cli', 'delta/agent'],
   commander: ['server/cli', 'delta/agent'],
   express: ['server'],
@@ -52,10 +53,11 @@ function sourceFiles(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  const pattern = /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s*'([^']+)'|import\(\s*'([^']+)'\s*\)/g;
+  const pattern =
+    /^(?:import|export)\b[^'";]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm;
   return [...text.matchAll(pattern)].map((match) => ({
     file,
-    specifier: match[1] ?? match[2] ?? '',
+    specifier: match[1] ?? match[2] ?? match[3] ?? '',
   }));
 }
 

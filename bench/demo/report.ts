@@ -1,5 +1,4 @@
-import { compress } from '@mongodb-js/zstd';
-
+import { compressFrame } from '../../storage/zstd.ts';
 import { formatCount, formatTable } from '../table.ts';
 import type { UpdateResult } from './demo.ts';
 import type { WrittenImage } from './release.ts';
@@ -62,7 +61,7 @@ async function zstdSizes(
   const coded = image.layers.map(({ diffId, tar }) => {
     const before = known.get(diffId);
     if (before !== undefined) return before;
-    const made = compress(tar, 19);
+    const made = compressFrame(tar, 19);
     known.set(diffId, made);
     return made;
   });

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
-
 import { removeDurable } from './durable.ts';
 import type { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
+import { emptyFetch } from './fetcher.ts';
 import { checkHealth } from './health.ts';
 import type { ResultEvent } from './output.ts';
 import { slotPath } from './paths.ts';
@@ -60,8 +59,7 @@ async function keep(device: Device, run: RunState): Promise<ResultEvent> {
     slots,
     last: { outcome: 'updated', atMs: device.clock(), from: decision.from, to },
   });
-  await removeDurable(device.paths.fetch);
-  await mkdir(device.paths.fetch);
+  await emptyFetch(device.paths);
   if (device.options.keep === 1 && run.previous !== undefined) {
     await removeDurable(slotPath(device.paths, run.previous));
   }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 
 import { loadOptions, saveOptions, type Flags } from './config.ts';
 import { withDevice, type Device, type DeviceEnv } from './device.ts';
-import { DeviceError } from './errors.ts';
+import { DeviceError, toDeviceError } from './errors.ts';
 import { createOutput, type Output, type ResultEvent, type Terminal } from './output.ts';
 import { DATA_ENV } from './options.ts';
 import { devicePaths } from './paths.ts';
@@ -98,6 +98,11 @@ async function runDevice(
     const result = await withDevice(env, work);
     output.emit(result);
     return result;
+  } catch (error) {
+    const fault = toDeviceError(error, 'rivulet-device');
+    const none = { bytes: 0, fetchMs: 0, applyMs: 0 };
+    output.emit({ event: 'result', outcome: 'failed', ...none, reason: fault.code });
+    throw fault;
   } finally {
     output.close();
   }

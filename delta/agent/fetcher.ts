@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 
 import { digestOf, digestAlgorithm, type Digest } from '../../storage/digest.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import { contentRange, statusError, strongEtag } from './answers.ts';
-import { fileSize } from './durable.ts';
+import { fileSize, removeDurable } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import type { HttpAnswer, HttpClient } from './http.ts';
 import type { Meter, Pacer } from './meter.ts';
@@ -233,4 +233,10 @@ function tooLarge(want: WantedBlob): DeviceError {
 
 function cutOff(url: string): DeviceError {
   return new DeviceError('unreachable', `${url}: the connection broke off`);
+}
+
+/** Drops every download: what they led to is installed. */
+export async function emptyFetch(paths: DevicePaths): Promise<void> {
+  await removeDurable(paths.fetch);
+  await mkdir(paths.fetch);
 }

@@ -19,7 +19,10 @@ function createProgram(host: Host): Command {
     .exitOverride()
     .configureOutput({
       outputError: (text, write) => {
-        const fault = text.trim().replace(/^error: /, '');
+        const fault = text
+          .trim()
+          .replace(/\s+/g, ' ')
+          .replace(/^error: /, '');
         write(`rivulet-device: ${fault}; see rivulet-device --help\n`);
       },
     })

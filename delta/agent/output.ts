@@ -144,7 +144,7 @@ function describe(event: DeviceEvent): string | undefined {
   }
 }
 
-function describeResult(event: ResultEvent): string {
+function describeResult(event: ResultEvent): string | undefined {
   const wire = `${event.bytes} bytes on the wire`;
   switch (event.outcome) {
     case 'updated':
@@ -159,6 +159,7 @@ function describeResult(event: ResultEvent): string {
     case 'rolled_back':
       return `rolled back to ${event.to ?? 'nothing'}: ${event.reason ?? 'asked to'}`;
     case 'failed':
-      return `failed: ${event.reason ?? 'unknown'}`;
+      // The error's own line on stderr says it.
+      return undefined;
   }
 }

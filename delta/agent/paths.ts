@@ -13,7 +13,6 @@ export interface DevicePaths {
   readonly current: string;
   readonly slots: string;
   readonly fetch: string;
-  readonly scratch: string;
   readonly reports: string;
 }
 
@@ -26,7 +25,6 @@ export function devicePaths(root: string): DevicePaths {
     current: join(root, 'current'),
     slots: join(root, 'slots'),
     fetch: join(root, 'fetch'),
-    scratch: join(root, 'scratch'),
     reports: join(root, 'reports'),
   };
 }

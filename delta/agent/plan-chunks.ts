@@ -20,6 +20,8 @@ export async function fetchChunks(plan: ChunksPlan, env: PlanEnv): Promise<Fetch
     if ((await env.layers.find(diffId, env.signal)) !== undefined) continue;
     indexes.set(diffId, await fetchIndex(plan, diffId, env));
   }
+  const outputBytes = [...indexes.values()].reduce((sum, index) => sum + index.rawSize, 0);
+  await env.needRoom(outputBytes);
   const source = new ChunkSource(env);
   try {
     for (const diffId of env.base?.image.diffIds ?? []) {
@@ -32,8 +34,8 @@ export async function fetchChunks(plan: ChunksPlan, env: PlanEnv): Promise<Fetch
   }
   return {
     image,
-    outputBytes: [...indexes.values()].reduce((sum, index) => sum + index.rawSize, 0),
-    apply: (writer) => apply(env, writer, indexes, source),
+    outputBytes,
+    apply: (writer) => apply(env, writer, indexes, source, outputBytes),
     close: () => source.close(),
   };
 }
@@ -57,8 +59,8 @@ async function apply(
   writer: SlotWriter,
   indexes: ReadonlyMap<Digest, ChunkIndex>,
   source: ChunkSource,
+  total: number,
 ): Promise<void> {
-  const total = [...indexes.values()].reduce((sum, index) => sum + index.rawSize, 0);
   let done = 0;
   const assemble = async function* (index: ChunkIndex): AsyncGenerator<Buffer> {
     for (const chunk of index.chunks) {

@@ -19,6 +19,7 @@ export async function fetchDelta(plan: DeltaPlan, env: PlanEnv): Promise<Fetched
       `the delta starts from ${plan.from}, here runs ${running ?? 'nothing'}`,
     );
   }
+  await env.needRoom(plan.size);
   const path = await env.fetcher.blob({
     digest: plan.digest,
     size: plan.size,

@@ -24,7 +24,9 @@ export async function fetchFull(env: PlanEnv): Promise<FetchedPlan> {
     missing.set(diffId, layer);
     outputBytes += rawSize(env.decision, diffId) ?? layer.size;
   }
-  for (const { digest, size } of missing.values()) {
+  const layers = [...missing.values()];
+  await env.needRoom(outputBytes + layers.reduce((sum, layer) => sum + layer.size, 0));
+  for (const { digest, size } of layers) {
     await env.fetcher.blob({ digest, size, maxBytes: size });
   }
   return {

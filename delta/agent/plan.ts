@@ -17,6 +17,11 @@ export interface PlanEnv {
   /** Layers of both slots. */
   readonly layers: LayerFinder;
   readonly signal: AbortSignal;
+  /**
+   * Throws `no_space` unless that many bytes, downloads and new layers together, will fit; what is
+   * here already of either counts. Called before the download, which may cost money.
+   */
+  readonly needRoom: (bytes: number) => Promise<void>;
   /** Bytes of new layers made so far; `total` is 0 where it is not known. */
   readonly onApply: (done: number, total: number) => void;
 }

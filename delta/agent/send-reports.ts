@@ -6,7 +6,7 @@ import { DeviceError, toDeviceError } from './errors.ts';
 const MAX_EVENTS = 100;
 const MAX_ANSWER_BYTES = 65_536;
 /** Answers that no later try would change: the report is dropped. */
-const FINAL = new Set([400, 410, 413, 422]);
+const FINAL = new Set([400, 409, 410, 413, 422]);
 
 export interface SendEnv {
   readonly http: HttpClient;

@@ -15,7 +15,6 @@ export const PHASES = [
   'activated',
   'healthy',
   'rolled_back',
-  'failed',
 ] as const;
 export type Phase = (typeof PHASES)[number];
 

@@ -31,7 +31,6 @@ export async function tryPlan(work: Work, plan: Plan): Promise<void> {
   const startMs = clock();
   await state.change({ run: { ...run, phase: 'downloading' } });
   await device.report(run.decision, { type: 'downloading', plan: plan.kind });
-  await makeRoom(device, run, plan);
   const fetched = await fetchPlan(plan, planEnv(work, plan));
   const fetchedMs = clock();
   try {
@@ -65,14 +64,6 @@ function fetchPlan(plan: Plan, env: PlanEnv): Promise<FetchedPlan> {
     case 'full':
       return fetchFull(env);
   }
-}
-
-/** Fails early when the download will not fit. */
-async function makeRoom(device: Device, run: RunState, plan: Plan): Promise<void> {
-  const have = await ownBytes(device.paths.fetch);
-  const reclaimed = await ownBytes(slotPath(device.paths, run.slot));
-  const needed = Math.max(0, plan.size - have - reclaimed);
-  await checkSpace(device.paths.root, needed, `the ${plan.kind} plan`);
 }
 
 /** From here on the target slot is no release until the new one is whole in it. */
@@ -113,6 +104,12 @@ function planEnv(work: Work, plan: Plan): PlanEnv {
     decision: run.decision,
     fetcher,
     signal: device.signal,
+    needRoom: async (bytes) => {
+      const here = await ownBytes(device.paths.fetch);
+      const reclaimed = await ownBytes(slotPath(device.paths, run.slot));
+      const needed = Math.max(0, bytes - here - reclaimed);
+      await checkSpace(device.paths.root, needed, `the ${plan.kind} plan`);
+    },
     onApply: (applied, total) => {
       output.emit({ event: 'apply', plan: plan.kind, done: applied, total });
     },

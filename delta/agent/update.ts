@@ -5,6 +5,7 @@ import { check, type CheckAnswer } from './check.ts';
 import type { Device } from './device.ts';
 import { DeviceError, toDeviceError } from './errors.ts';
 import type { ResultEvent } from './output.ts';
+import { emptyFetch } from './fetcher.ts';
 import { otherSlot } from './paths.ts';
 import type { Decision } from './protocol.ts';
 import { currentSlot, readSlot, type SlotImage } from './slot.ts';
@@ -118,6 +119,7 @@ async function idle(
     ...(outcome === 'waiting' ? { code: reason } : {}),
   };
   await device.state.change({ last });
+  if (outcome === 'up_to_date') await emptyFetch(device.paths);
   return {
     event: 'result',
     outcome,

@@ -1,23 +1,9 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
 
-/** Codecs by their number in notes. */
-export const CODEC_NAMES = ['copy', 'zstd', 'bsdiff', 'inplace'] as const;
-export type CodecName = (typeof CODEC_NAMES)[number];
+/** Codecs by their number in notes (FORMAT.md, "Frames"). */
+export const CODEC = { copy: 0, zstd: 1, bsdiff: 2, inplace: 3 } as const;
 
-/** Why a part was coded as it is, by the number in notes. Append only. */
-export const REASONS = [
-  'the base has the same bytes',
-  'smaller than the new bytes compressed',
-  'the base has nothing like it',
-  'smaller compressed on its own than as a difference',
-  'a tar header, compared with the old one of the same entry',
-  'a tar header without an old counterpart',
-  'differences were not tried: bsdiff-node is not installed',
-  'differences were not tried: too large for bsdiff',
-  'differences were not tried: the old bytes repeat themselves too much for bsdiff',
-  'differences were not tried: bsdiff ran out of its time budget',
-] as const;
-
+/** Why a part was coded as it is, by its number in notes. Append only. */
 export const REASON = {
   sameBytes: 0,
   difference: 1,
@@ -29,8 +15,29 @@ export const REASON = {
   bsdiffTooLarge: 7,
   bsdiffRepetitive: 8,
   bsdiffBudget: 9,
+  unrelated: 10,
 } as const;
 export type Reason = (typeof REASON)[keyof typeof REASON];
+
+const REASON_TEXTS: Readonly<Record<Reason, string>> = {
+  [REASON.sameBytes]: 'the base has the same bytes',
+  [REASON.difference]: 'the difference is smaller than the new bytes compressed',
+  [REASON.nothingLike]: 'the base has nothing like it',
+  [REASON.compressedWins]: 'smaller compressed on its own than as a difference',
+  [REASON.header]: 'compared with the old header of the same entry',
+  [REASON.newHeader]: 'a tar header without a like old one',
+  [REASON.bsdiffMissing]: 'no difference was tried: bsdiff-node was not installed',
+  [REASON.bsdiffTooLarge]: 'no difference was tried: too large for bsdiff',
+  [REASON.bsdiffRepetitive]: 'no difference was tried: the old bytes repeat themselves too much',
+  [REASON.bsdiffBudget]: 'no difference: bsdiff ran out of its time budget',
+  [REASON.unrelated]: 'no difference was tried: samples of old and new have nothing in common',
+};
+
+/** The reason in words. */
+export function reasonText(reason: number): string {
+  const texts: Readonly<Record<number, string>> = REASON_TEXTS;
+  return texts[reason] ?? `reason ${reason}`;
+}
 
 /** What one frame says about one file, or about several taken together. */
 export interface Note {

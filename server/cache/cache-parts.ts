@@ -65,7 +65,8 @@ export async function openParts(
   const catalog = await openCacheCatalog(join(config.data, 'cache.sqlite'));
   opened.push(() => catalog.close());
   const swept = await sweepBlobFolder(folder, catalog.objects);
-  if (swept > 0) logger.info({ files: swept }, 'removed what an earlier run left half done');
+  if (swept.files + swept.rows > 0)
+    logger.info(swept, 'removed what an earlier run left half done');
 
   const contract = await loadContract();
   const metrics = createMetrics();

@@ -43,15 +43,18 @@ export class Eviction {
   used(digest: Digest): void {
     this.#used.set(digest, this.#options.clock());
     if (this.#used.size < MAX_UNWRITTEN) return;
-    this.flush().catch((error: unknown) => {
-      this.#options.logger.warn({ err: error }, 'cannot write which blobs were used');
-    });
+    void this.flush();
   }
 
+  /** Writes the uses down; on a full disk they are lost, which costs no more than a worse choice. */
   async flush(): Promise<void> {
     const used = this.#used;
     this.#used = new Map();
-    await this.#options.catalog.objects.touch(used);
+    try {
+      await this.#options.catalog.objects.touch(used);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'cannot write which blobs were used');
+    }
   }
 
   /** Removes blobs until all that is here, and reserved, is within the budget; false if that can't be. */

@@ -179,7 +179,12 @@ export class Fill {
 
   #start(next: number, end: number): void {
     const run = new FetchRun(
-      { ...this.#options, onBlock: (block) => { this.#arrived(block); } },
+      {
+        ...this.#options,
+        onBlock: (block) => {
+          this.#arrived(block);
+        },
+      },
       next,
       end,
     );

@@ -48,7 +48,10 @@ export class Repeater {
         this.#running = undefined;
         if (this.#abort.signal.aborted) return;
         if (this.#again) this.#run();
-        else this.#timer = setTimeout(() => { this.#run(); }, everyMs).unref();
+        else
+          this.#timer = setTimeout(() => {
+            this.#run();
+          }, everyMs).unref();
       });
   }
 }

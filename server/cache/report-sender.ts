@@ -79,7 +79,10 @@ export class ReportSender {
       .then((pauseMs) => {
         this.#running = undefined;
         if (this.#abort.signal.aborted) return;
-        if (pauseMs !== undefined) this.#timer = setTimeout(() => { this.#run(); }, pauseMs).unref();
+        if (pauseMs !== undefined)
+          this.#timer = setTimeout(() => {
+            this.#run();
+          }, pauseMs).unref();
         else if (this.#queued > 0) this.#run();
       });
   }

@@ -18,7 +18,7 @@ export async function sendCachedBlob(
   digest: Digest,
   repo?: RepoName,
 ): Promise<void> {
-  const size = await cache.size(digest, { repo });
+  const size = await cache.size(digest, repo);
   if (size === 0) checkEmpty(digest);
   const first = firstRange(x, digest, size);
   if (first === undefined) {

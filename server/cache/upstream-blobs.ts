@@ -76,6 +76,7 @@ export class UpstreamBlobs {
       headers,
       signal,
       attempts: 1,
+      transfer: true,
     });
     try {
       expectStatus(answer, digest, [200, 206]);

@@ -16,9 +16,13 @@ import { UpstreamError } from './upstream-error.ts';
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-const MAX_CONNECTIONS = 64;
+/** Transfers of blobs at once; what devices wait for goes beside them, on other connections. */
+const MAX_TRANSFERS = 256;
+const MAX_FREE_CONNECTIONS = 16;
 /** No byte for so long: the connection counts as broken. A whole transfer has no deadline. */
 const PROGRESS_MS = 15_000;
+/** The same for an answer that there is a substitute for. */
+const FAIL_FAST_MS = 5000;
 const RETRY: RetryPolicy = { attempts: 3, pauseMs: 100, maxPauseMs: 5000 };
 
 export interface UpstreamOptions {
@@ -40,6 +44,8 @@ export interface UpstreamRequest {
   readonly signal?: AbortSignal | undefined;
   /** Rather an error at once than a wait, while the origin is known to be gone; one try only. */
   readonly failFast?: boolean | undefined;
+  /** The answer may take long to read: it must not keep others from the origin. */
+  readonly transfer?: boolean | undefined;
   /** Tries in all; default 3. */
   readonly attempts?: number | undefined;
 }
@@ -64,7 +70,8 @@ export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #progressMs: number;
   readonly #retry: RetryPolicy;
-  readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  readonly #agents: Agents;
+  readonly #transferAgents: Agents;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -73,8 +80,8 @@ export class Upstream {
     this.state = new Reachability(options.clock);
     this.#progressMs = options.progressMs ?? PROGRESS_MS;
     this.#retry = options.retry ?? RETRY;
-    const settings = { keepAlive: true, maxSockets: MAX_CONNECTIONS, maxFreeSockets: 8 };
-    this.#agents = { http: new HttpAgent(settings), https: new HttpsAgent(settings) };
+    this.#agents = createAgents(Infinity);
+    this.#transferAgents = createAgents(MAX_TRANSFERS);
   }
 
   /** The base URL without a trailing slash. */
@@ -159,16 +166,20 @@ export class Upstream {
 
   /** Lets a short body go by, so that its connection can be used again. */
   discard({ message }: UpstreamAnswer): void {
-    message.on('error', () => undefined);
-    message.setTimeout(this.#progressMs, () => {
+    const late = setTimeout(() => {
       message.destroy();
+    }, this.#progressMs);
+    message.once('close', () => {
+      clearTimeout(late);
     });
     message.resume();
   }
 
   close(): void {
-    this.#agents.http.destroy();
-    this.#agents.https.destroy();
+    for (const { http, https } of [this.#agents, this.#transferAgents]) {
+      http.destroy();
+      https.destroy();
+    }
   }
 
   async #attempt(request: UpstreamRequest): Promise<UpstreamAnswer> {
@@ -202,13 +213,18 @@ export class Upstream {
     const secure = url.protocol === 'https:';
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers };
     if (body !== undefined) headers['content-length'] = body.length.toString();
-    const options = { method, headers, agent: secure ? this.#agents.https : this.#agents.http };
+    const agents = request.transfer === true ? this.#transferAgents : this.#agents;
+    const options = { method, headers, agent: secure ? agents.https : agents.http };
+    const waitMs = Math.min(
+      this.#progressMs,
+      request.failFast === true ? FAIL_FAST_MS : this.#progressMs,
+    );
     return new Promise((resolve, reject) => {
       checkAborted(signal, 'asking the origin');
       const sent: ClientRequest = secure ? httpsRequest(url, options) : httpRequest(url, options);
       const late = setTimeout(() => {
-        sent.destroy(new Error(`no answer for ${this.#progressMs} ms`));
-      }, this.#progressMs);
+        sent.destroy(new Error(`no answer for ${waitMs} ms`));
+      }, waitMs);
       const abort = (): void => {
         sent.destroy();
       };
@@ -235,6 +251,16 @@ export class Upstream {
       cause,
     });
   }
+}
+
+interface Agents {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+}
+
+function createAgents(maxSockets: number): Agents {
+  const settings = { keepAlive: true, maxSockets, maxFreeSockets: MAX_FREE_CONNECTIONS };
+  return { http: new HttpAgent(settings), https: new HttpsAgent(settings) };
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -37,11 +37,12 @@ export async function watchDeltas(
   tag: Tag,
   release: Digest,
   output: Output,
+  token?: string,
 ): Promise<void> {
   const bars = new Map<number, Bar>();
   const told = new Map<number, string>();
   for (;;) {
-    const deltas = await deltasTo(server, repo, tag, release);
+    const deltas = await deltasTo(server, repo, tag, release, token);
     for (const delta of deltas) {
       let bar = bars.get(delta.id);
       if (bar === undefined) {
@@ -69,8 +70,9 @@ async function deltasTo(
   repo: RepoName,
   tag: Tag,
   release: Digest,
+  token: string | undefined,
 ): Promise<DeltaView[]> {
-  const { releases } = (await getJson(server, '/v1/releases')) as ReleasesResponse;
+  const { releases } = (await getJson(server, '/v1/releases', token)) as ReleasesResponse;
   const facts = releases.find(
     ({ product, channel, digest }) => product === repo && channel === tag && digest === release,
   );
@@ -83,7 +85,7 @@ async function deltasTo(
   const deltas: DeltaView[] = [];
   for (const { manifest } of facts.platforms) {
     const query = new URLSearchParams({ repo, to: manifest.digest, limit: '1000' });
-    const answer = (await getJson(server, `/v1/deltas?${query.toString()}`)) as DeltaList;
+    const answer = (await getJson(server, `/v1/deltas?${query.toString()}`, token)) as DeltaList;
     deltas.push(...answer.deltas);
   }
   return deltas;

@@ -103,9 +103,10 @@ export function parseServerUrl(text: string): URL {
 }
 
 /** GETs JSON from a server; `refused` with the problem's words for any other status than 200. */
-export async function getJson(server: URL, path: string, signal?: AbortSignal): Promise<unknown> {
+export async function getJson(server: URL, path: string, token?: string): Promise<unknown> {
   const url = new URL(path, server);
-  const answer = await ask(url, { method: 'GET', signal });
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const answer = await ask(url, { method: 'GET', headers });
   if (answer.status !== 200) throw refused(url, 'GET', answer);
   return JSON.parse(answer.body.toString('utf8'));
 }

@@ -10,6 +10,7 @@ import { addGc } from './commands/gc.ts';
 import { addPush } from './commands/push.ts';
 import { addServe } from './commands/serve.ts';
 import { addStatus } from './commands/status.ts';
+import { addToken } from './commands/token.ts';
 import { addWorker } from './commands/worker.ts';
 import { runProgram } from './run.ts';
 
@@ -21,7 +22,17 @@ const program = new Command('rivulet')
   .option('--debug', 'show stack traces')
   .showHelpAfterError('(see --help)')
   .exitOverride();
-for (const add of [addServe, addCache, addWorker, addPush, addDelta, addStatus, addGc, addFsck]) {
+for (const add of [
+  addServe,
+  addCache,
+  addWorker,
+  addPush,
+  addDelta,
+  addStatus,
+  addGc,
+  addFsck,
+  addToken,
+]) {
   add(program);
 }
 process.exitCode = await runProgram(program, process.argv);

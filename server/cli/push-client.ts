@@ -27,12 +27,21 @@ export class PushClient {
   readonly #repo: RepoName;
   readonly #source: ImageSource;
   readonly #events: PushEvents;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(server: URL, repo: RepoName, source: ImageSource, events: PushEvents) {
+  /** `token`: sent as a bearer token, if the server wants one. */
+  constructor(
+    server: URL,
+    repo: RepoName,
+    source: ImageSource,
+    events: PushEvents,
+    token?: string,
+  ) {
     this.#server = server;
     this.#repo = repo;
     this.#source = source;
     this.#events = events;
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
   async push(tag: Tag, signal?: AbortSignal): Promise<void> {
@@ -58,7 +67,7 @@ export class PushClient {
     const url = this.#url(`manifests/${reference}`);
     const answer = await ask(url, {
       method: 'PUT',
-      headers: { 'content-type': descriptor.mediaType },
+      headers: { ...this.#headers, 'content-type': descriptor.mediaType },
       body: bytes,
       signal,
     });
@@ -68,7 +77,7 @@ export class PushClient {
 
   async #blob(descriptor: Descriptor, signal: AbortSignal | undefined): Promise<void> {
     const url = this.#url(`blobs/${descriptor.digest}`);
-    const head = await ask(url, { method: 'HEAD', signal });
+    const head = await ask(url, { method: 'HEAD', headers: this.#headers, signal });
     if (head.status === 200) {
       this.#events.blob(descriptor, 'exists');
       return;
@@ -97,7 +106,12 @@ export class PushClient {
       );
     }
     const start = this.#url('blobs/uploads/');
-    const started = await ask(start, { method: 'POST', body: Buffer.alloc(0), signal });
+    const started = await ask(start, {
+      method: 'POST',
+      headers: this.#headers,
+      body: Buffer.alloc(0),
+      signal,
+    });
     const { location } = started.headers;
     if (started.status !== 202 || location === undefined) throw refused(start, 'POST', started);
     const url = new URL(location, start);
@@ -110,7 +124,7 @@ export class PushClient {
     });
     const answer = await ask(url, {
       method: 'PUT',
-      headers: { 'content-type': 'application/octet-stream' },
+      headers: { ...this.#headers, 'content-type': 'application/octet-stream' },
       body,
       size: descriptor.size,
       signal,

@@ -13,6 +13,10 @@ export type HttpErrorCode =
   | 'bad_request'
   /** A body that does not follow openapi.yaml. */
   | 'invalid_body'
+  /** Credentials are missing, unknown or expired. */
+  | 'unauthorized'
+  /** The credentials do not grant this. */
+  | 'denied'
   | 'not_found'
   | 'method_not_allowed'
   | 'not_acceptable'
@@ -30,6 +34,8 @@ export type HttpErrorCode =
 const HTTP_STATUS = {
   bad_request: 400,
   invalid_body: 400,
+  unauthorized: 401,
+  denied: 403,
   not_found: 404,
   method_not_allowed: 405,
   not_acceptable: 406,

@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 
 import type { ServerConfig } from '../config.ts';
 
@@ -20,8 +20,11 @@ const SECRET_PATHS = [
   'req.headers.cookie',
 ];
 
-/** A logger that writes JSON lines to stderr at once; secrets are replaced. */
-export function createLogger(level: ServerConfig['logLevel']): Logger {
+/** A logger that writes JSON lines, to stderr at once unless told otherwise; secrets are replaced. */
+export function createLogger(
+  level: ServerConfig['logLevel'],
+  output: DestinationStream = pino.destination({ dest: 2, sync: true }),
+): Logger {
   return pino(
     {
       level,
@@ -29,6 +32,6 @@ export function createLogger(level: ServerConfig['logLevel']): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: SECRET_PATHS, censor: '[redacted]' },
     },
-    pino.destination({ dest: 2, sync: true }),
+    output,
   );
 }

@@ -84,7 +84,7 @@ export class ManifestResource {
     digest: Digest,
     document: ManifestDocument,
   ): Promise<void> {
-    const { blobs, catalog, onManifest } = this.#registry;
+    const { blobs, catalog } = this.#registry;
     const { names, ...facts } = document;
     const children = await checkNames(this.#registry, repo, names, { signal: x.signal });
     await blobs.putBytes(bytes, { digest, signal: x.signal });
@@ -99,7 +99,17 @@ export class ManifestResource {
     const row: ManifestRow = { digest, size: bytes.length, ...facts };
     for (const tag of tags.length === 0 ? [undefined] : tags) {
       await catalog.repositories.putManifest(repo, row, children, tag);
-      onManifest?.(repo, digest, tag);
+      await this.#tell(repo, digest, tag);
+    }
+  }
+
+  /** The manifest is pushed already: what comes of it is made up for later when it fails now. */
+  async #tell(repo: RepoName, digest: Digest, tag: Tag | undefined): Promise<void> {
+    const { logger, onManifest } = this.#registry;
+    try {
+      await onManifest?.(repo, digest, tag);
+    } catch (error) {
+      logger.error({ err: error, repo, digest, tag }, 'the matrix was not told of a push');
     }
   }
 }

@@ -21,9 +21,17 @@ export interface RegistryOptions {
   readonly uploads: UploadService;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Told after a manifest, and its tag if it has one, is durable. Must not block or throw. */
+  /**
+   * Told after a manifest, and its tag if it has one, is durable; the push is answered afterwards,
+   * and succeeds whatever this does.
+   */
   readonly onManifest?:
-    ((repo: RepoName, digest: Digest, tag: Tag | undefined) => void) | undefined;
+    ((repo: RepoName, digest: Digest, tag: Tag | undefined) => Promise<void>) | undefined;
+  /**
+   * Asked before a request is carried out, with the repository it names (not yet checked), undefined
+   * where it names none; throws to refuse. Without it everyone may do everything.
+   */
+  readonly authorize?: ((x: Exchange, repo: string | undefined) => Promise<void>) | undefined;
 }
 
 /** `name` and `reference` are what the pattern caught, not yet checked. */
@@ -44,7 +52,7 @@ export function createRegistry(options: RegistryOptions): RawRoute {
   return async (x) => {
     if (x.path !== '/v2' && !x.path.startsWith('/v2/')) return false;
     x.res.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
-    await serve(x, routes, options.logger);
+    await serve(x, routes, options);
     return true;
   };
 }
@@ -125,7 +133,11 @@ function sendBase(x: Exchange): Promise<void> {
   return Promise.resolve();
 }
 
-async function serve(x: Exchange, routes: readonly OciRoute[], logger: Logger): Promise<void> {
+async function serve(
+  x: Exchange,
+  routes: readonly OciRoute[],
+  { logger, authorize }: Pick<RegistryOptions, 'logger' | 'authorize'>,
+): Promise<void> {
   let missing: OciErrorCode = 'NAME_UNKNOWN';
   try {
     for (const route of routes) {
@@ -133,6 +145,7 @@ async function serve(x: Exchange, routes: readonly OciRoute[], logger: Logger): 
       if (match === null) continue;
       x.route = route.label;
       missing = route.missing;
+      await authorize?.(x, match[1]);
       await handlerOf(route, x)(x, match[1] ?? '', match[2] ?? '');
       return;
     }

@@ -13,7 +13,7 @@ import {
   type DecideOutcome,
 } from './decide.ts';
 import type { ReleaseFactsReader } from './facts.ts';
-import type { ImageReader } from './images.ts';
+import { basePlatforms, type ImageReader } from './images.ts';
 
 /** A device that is unchanged is written again only after this long: a check costs no disk sync. */
 const SEEN_AGAIN_MS = 60_000;
@@ -120,7 +120,8 @@ export class CheckService {
     if (row === undefined) return false;
     const found = await images.read(digest, options);
     return found.images.some(
-      (image) => image.manifest.digest === digest && image.platform === platform,
+      (image) =>
+        image.manifest.digest === digest && basePlatforms(image.platform, [platform]).length > 0,
     );
   }
 }

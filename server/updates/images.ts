@@ -28,6 +28,17 @@ export interface ImageSet {
 }
 
 /**
+ * Of the platforms at hand, those that an image of `platform` can be the base for: the same one, else
+ * those that differ only in that one side does not name a variant.
+ */
+export function basePlatforms(platform: string, atHand: readonly string[]): readonly string[] {
+  if (atHand.includes(platform)) return [platform];
+  return atHand.filter(
+    (other) => other.startsWith(`${platform}/`) || platform.startsWith(`${other}/`),
+  );
+}
+
+/**
  * Reads indexes and images by digest and remembers what it read: the answers never change. Holds at
  * most `capacity` digests, the least recently used go first; what could not be read is not
  * remembered, since a missing blob may still come.
@@ -65,9 +76,10 @@ export class ImageReader {
     }
     const images: ImageSummary[] = [];
     const broken: BrokenImage[] = [];
-    for (const { manifest } of listed) {
+    for (const { manifest, platform } of listed) {
       try {
-        images.push(await this.#summary(manifest.digest, options));
+        // What the index says of a platform is what clients go by; many configs lack the variant.
+        images.push({ ...(await this.#summary(manifest.digest, options)), platform });
       } catch (error) {
         broken.push({ digest: manifest.digest, error });
       }

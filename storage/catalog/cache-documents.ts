@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 
-import type { Guard } from './cache-schema.ts';
+import type { CacheSchema } from './cache-schema.ts';
 
 /** Documents of the registry that are kept; the longest unchecked go first. */
 const MAX_DOCUMENTS = 2000;
@@ -17,16 +17,18 @@ export interface CachedDocument {
 
 /** Changing answers of the origin by path and query, to be served when it is gone. */
 export class CachedDocuments {
-  readonly #guard: Guard;
+  readonly #db: Kysely<CacheSchema>;
 
-  constructor(guard: Guard) {
-    this.#guard = guard;
+  constructor(db: Kysely<CacheSchema>) {
+    this.#db = db;
   }
 
   async get(path: string): Promise<CachedDocument | undefined> {
-    const row = await this.#guard((db) =>
-      db.selectFrom('documents').selectAll().where('path', '=', path).executeTakeFirst(),
-    );
+    const row = await this.#db
+      .selectFrom('documents')
+      .selectAll()
+      .where('path', '=', path)
+      .executeTakeFirst();
     if (row === undefined) return undefined;
     return {
       etag: row.etag ?? undefined,
@@ -44,27 +46,27 @@ export class CachedDocuments {
       body: document.body,
       checked_ms: document.checkedMs,
     };
-    await this.#guard(async (db) => {
-      await db
-        .insertInto('documents')
-        .values(values)
-        .onConflict((conflict) => conflict.column('path').doUpdateSet(values))
-        .execute();
-      await sql`delete from documents where path in
+    await this.#db
+      .insertInto('documents')
+      .values(values)
+      .onConflict((conflict) => conflict.column('path').doUpdateSet(values))
+      .execute();
+    await sql`delete from documents where path in
         (select path from documents where path like '/v2/%' order by checked_ms desc limit -1 offset ${MAX_DOCUMENTS})`.execute(
-        db,
-      );
-    });
+      this.#db,
+    );
   }
 
   /** The origin confirmed that the document is still the same. */
   async confirm(path: string, checkedMs: number): Promise<void> {
-    await this.#guard((db) =>
-      db.updateTable('documents').set({ checked_ms: checkedMs }).where('path', '=', path).execute(),
-    );
+    await this.#db
+      .updateTable('documents')
+      .set({ checked_ms: checkedMs })
+      .where('path', '=', path)
+      .execute();
   }
 
   async delete(path: string): Promise<void> {
-    await this.#guard((db) => db.deleteFrom('documents').where('path', '=', path).execute());
+    await this.#db.deleteFrom('documents').where('path', '=', path).execute();
   }
 }

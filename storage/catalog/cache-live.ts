@@ -1,7 +1,7 @@
-import { sql } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 
 import type { Digest } from '../digest.ts';
-import type { Guard } from './cache-schema.ts';
+import type { CacheSchema } from './cache-schema.ts';
 
 /** Versions remembered; those seen longest ago go first. */
 const MAX_LIVE = 10_000;
@@ -18,59 +18,53 @@ export interface LiveVersion {
 
 /** Which versions are alive in the region: what is worth fetching ahead, and keeping. */
 export class LiveVersions {
-  readonly #guard: Guard;
+  readonly #db: Kysely<CacheSchema>;
 
-  constructor(guard: Guard) {
-    this.#guard = guard;
+  constructor(db: Kysely<CacheSchema>) {
+    this.#db = db;
   }
 
   /** Notes that a device runs the version; true when it was not known before. */
   async seen(version: LiveVersion, seenMs: number): Promise<boolean> {
     const { product, channel, platform, current } = version;
-    return this.#guard((db) =>
-      db.transaction().execute(async (tx) => {
-        const known = await tx
-          .selectFrom('live')
-          .select('seen_ms')
-          .where('product', '=', product)
-          .where('channel', '=', channel)
-          .where('platform', '=', platform)
-          .where('current', '=', current)
-          .executeTakeFirst();
-        await tx
-          .insertInto('live')
-          .values({ product, channel, platform, current, seen_ms: seenMs })
-          .onConflict((conflict) =>
-            conflict
-              .columns(['product', 'channel', 'platform', 'current'])
-              .doUpdateSet({ seen_ms: seenMs }),
-          )
-          .execute();
-        return known === undefined;
-      }),
-    );
+    return this.#db.transaction().execute(async (tx) => {
+      const known = await tx
+        .selectFrom('live')
+        .select('seen_ms')
+        .where('product', '=', product)
+        .where('channel', '=', channel)
+        .where('platform', '=', platform)
+        .where('current', '=', current)
+        .executeTakeFirst();
+      await tx
+        .insertInto('live')
+        .values({ product, channel, platform, current, seen_ms: seenMs })
+        .onConflict((conflict) =>
+          conflict
+            .columns(['product', 'channel', 'platform', 'current'])
+            .doUpdateSet({ seen_ms: seenMs }),
+        )
+        .execute();
+      return known === undefined;
+    });
   }
 
   /** Those seen since then, the newest first. */
   async since(sinceMs: number): Promise<readonly LiveVersion[]> {
-    return this.#guard((db) =>
-      db
-        .selectFrom('live')
-        .select(['product', 'channel', 'platform', 'current'])
-        .where('seen_ms', '>=', sinceMs)
-        .orderBy('seen_ms', 'desc')
-        .limit(MAX_LIVE)
-        .execute(),
-    );
+    return this.#db
+      .selectFrom('live')
+      .select(['product', 'channel', 'platform', 'current'])
+      .where('seen_ms', '>=', sinceMs)
+      .orderBy('seen_ms', 'desc')
+      .limit(MAX_LIVE)
+      .execute();
   }
 
   /** Forgets versions not seen since then, and those past the bound. */
   async prune(sinceMs: number): Promise<void> {
-    await this.#guard(async (db) => {
-      await db.deleteFrom('live').where('seen_ms', '<', sinceMs).execute();
-      await sql`delete from live where (product, channel, platform, current) in
+    await this.#db.deleteFrom('live').where('seen_ms', '<', sinceMs).execute();
+    await sql`delete from live where (product, channel, platform, current) in
         (select product, channel, platform, current from live
-         order by seen_ms desc limit -1 offset ${MAX_LIVE})`.execute(db);
-    });
+         order by seen_ms desc limit -1 offset ${MAX_LIVE})`.execute(this.#db);
   }
 }

@@ -1,7 +1,7 @@
-import { sql } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 
 import type { Digest } from '../digest.ts';
-import type { Guard } from './cache-schema.ts';
+import type { CacheSchema } from './cache-schema.ts';
 
 /** Bytes of manifests that are kept; the least recently used go first. */
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
@@ -24,20 +24,18 @@ export interface CachedTag {
 
 /** Manifests by digest, for ever, and where tags last led. */
 export class CachedManifests {
-  readonly #guard: Guard;
+  readonly #db: Kysely<CacheSchema>;
 
-  constructor(guard: Guard) {
-    this.#guard = guard;
+  constructor(db: Kysely<CacheSchema>) {
+    this.#db = db;
   }
 
   async get(digest: Digest): Promise<CachedManifest | undefined> {
-    const row = await this.#guard((db) =>
-      db
-        .selectFrom('manifests')
-        .select(['digest', 'media_type', 'body'])
-        .where('digest', '=', digest)
-        .executeTakeFirst(),
-    );
+    const row = await this.#db
+      .selectFrom('manifests')
+      .select(['digest', 'media_type', 'body'])
+      .where('digest', '=', digest)
+      .executeTakeFirst();
     if (row === undefined) return undefined;
     return { digest: row.digest, mediaType: row.media_type, body: row.body };
   }
@@ -45,71 +43,61 @@ export class CachedManifests {
   /** Keeps a manifest whose digest was checked, and makes room: never of one in `pinned`. */
   async put(manifest: CachedManifest, usedMs: number, pinned: ReadonlySet<Digest>): Promise<void> {
     const { digest, mediaType, body } = manifest;
-    await this.#guard((db) =>
-      db
-        .insertInto('manifests')
-        .values({ digest, media_type: mediaType, body, used_ms: usedMs })
-        .onConflict((conflict) => conflict.column('digest').doUpdateSet({ used_ms: usedMs }))
-        .execute(),
-    );
+    await this.#db
+      .insertInto('manifests')
+      .values({ digest, media_type: mediaType, body, used_ms: usedMs })
+      .onConflict((conflict) => conflict.column('digest').doUpdateSet({ used_ms: usedMs }))
+      .execute();
     await this.#evict(new Set([...pinned, digest]));
   }
 
   async delete(digest: Digest): Promise<void> {
-    await this.#guard((db) => db.deleteFrom('manifests').where('digest', '=', digest).execute());
+    await this.#db.deleteFrom('manifests').where('digest', '=', digest).execute();
   }
 
   async getTag(repo: string, tag: string): Promise<CachedTag | undefined> {
-    const row = await this.#guard((db) =>
-      db
-        .selectFrom('tags')
-        .select(['digest', 'checked_ms'])
-        .where('repo', '=', repo)
-        .where('tag', '=', tag)
-        .executeTakeFirst(),
-    );
+    const row = await this.#db
+      .selectFrom('tags')
+      .select(['digest', 'checked_ms'])
+      .where('repo', '=', repo)
+      .where('tag', '=', tag)
+      .executeTakeFirst();
     return row === undefined ? undefined : { digest: row.digest, checkedMs: row.checked_ms };
   }
 
   async putTag(repo: string, tag: string, { digest, checkedMs }: CachedTag): Promise<void> {
-    await this.#guard(async (db) => {
-      await db
-        .insertInto('tags')
-        .values({ repo, tag, digest, checked_ms: checkedMs })
-        .onConflict((conflict) =>
-          conflict.columns(['repo', 'tag']).doUpdateSet({ digest, checked_ms: checkedMs }),
-        )
-        .execute();
-      await sql`delete from tags where (repo, tag) in
+    await this.#db
+      .insertInto('tags')
+      .values({ repo, tag, digest, checked_ms: checkedMs })
+      .onConflict((conflict) =>
+        conflict.columns(['repo', 'tag']).doUpdateSet({ digest, checked_ms: checkedMs }),
+      )
+      .execute();
+    await sql`delete from tags where (repo, tag) in
         (select repo, tag from tags order by checked_ms desc limit -1 offset ${MAX_TAGS})`.execute(
-        db,
-      );
-    });
-  }
-
-  async deleteTag(repo: string, tag: string): Promise<void> {
-    await this.#guard((db) =>
-      db.deleteFrom('tags').where('repo', '=', repo).where('tag', '=', tag).execute(),
+      this.#db,
     );
   }
 
+  async deleteTag(repo: string, tag: string): Promise<void> {
+    await this.#db.deleteFrom('tags').where('repo', '=', repo).where('tag', '=', tag).execute();
+  }
+
   async #evict(keep: ReadonlySet<Digest>): Promise<void> {
-    await this.#guard(async (db) => {
-      const { rows } = await sql<{ bytes: number | null }>`
-        select sum(length(body)) as bytes from manifests`.execute(db);
-      if ((rows[0]?.bytes ?? 0) <= MAX_MANIFEST_BYTES) return;
-      const oldest = await db
-        .selectFrom('manifests')
-        .select('digest')
-        .orderBy('used_ms')
-        .limit(EVICT_COUNT + keep.size)
-        .execute();
-      const victims = oldest.map(({ digest }) => digest).filter((digest) => !keep.has(digest));
-      if (victims.length === 0) return;
-      await db
-        .deleteFrom('manifests')
-        .where('digest', 'in', victims.slice(0, EVICT_COUNT))
-        .execute();
-    });
+    const { rows } = await sql<{ bytes: number | null }>`
+        select sum(length(body)) as bytes from manifests`.execute(this.#db);
+    if ((rows[0]?.bytes ?? 0) <= MAX_MANIFEST_BYTES) return;
+    const oldest = await this.#db
+      .selectFrom('manifests')
+      .select('digest')
+      .orderBy('used_ms')
+      .limit(EVICT_COUNT + keep.size)
+      .execute();
+    const victims = oldest.map(({ digest }) => digest).filter((digest) => !keep.has(digest));
+    if (victims.length === 0) return;
+    await this.#db
+      .deleteFrom('manifests')
+      .where('digest', 'in', victims.slice(0, EVICT_COUNT))
+      .execute();
   }
 }

@@ -1,5 +1,7 @@
+import type { Kysely } from 'kysely';
+
 import type { Digest } from '../digest.ts';
-import type { Guard } from './cache-schema.ts';
+import type { CacheSchema } from './cache-schema.ts';
 
 export interface CachedObject {
   readonly digest: Digest;
@@ -13,67 +15,64 @@ export interface CachedObject {
 
 /** What is known of the sparse files of blobs: sizes, and who was used last. */
 export class CachedObjects {
-  readonly #guard: Guard;
+  readonly #db: Kysely<CacheSchema>;
 
-  constructor(guard: Guard) {
-    this.#guard = guard;
+  constructor(db: Kysely<CacheSchema>) {
+    this.#db = db;
   }
 
   async get(digest: Digest): Promise<CachedObject | undefined> {
-    const row = await this.#guard((db) =>
-      db
-        .selectFrom('objects')
-        .select(['digest', 'size', 'bytes', 'complete'])
-        .where('digest', '=', digest)
-        .executeTakeFirst(),
-    );
+    const row = await this.#db
+      .selectFrom('objects')
+      .select(['digest', 'size', 'bytes', 'complete'])
+      .where('digest', '=', digest)
+      .executeTakeFirst();
     return row === undefined ? undefined : { ...row, complete: row.complete === 1 };
   }
 
   /** Writes what a blob has now. */
   async put(object: CachedObject, usedMs: number): Promise<void> {
     const values = { ...object, complete: object.complete ? 1 : 0, used_ms: usedMs };
-    await this.#guard((db) =>
-      db
-        .insertInto('objects')
-        .values(values)
-        .onConflict((conflict) => conflict.column('digest').doUpdateSet(values))
-        .execute(),
-    );
+    await this.#db
+      .insertInto('objects')
+      .values(values)
+      .onConflict((conflict) => conflict.column('digest').doUpdateSet(values))
+      .execute();
+  }
+
+  /** Corrects what a blob takes on disk. */
+  async measure(digest: Digest, bytes: number): Promise<void> {
+    await this.#db.updateTable('objects').set({ bytes }).where('digest', '=', digest).execute();
   }
 
   /** Notes when blobs were last used, in one transaction. */
   async touch(used: ReadonlyMap<Digest, number>): Promise<void> {
     if (used.size === 0) return;
-    await this.#guard((db) =>
-      db.transaction().execute(async (tx) => {
-        for (const [digest, usedMs] of used) {
-          await tx
-            .updateTable('objects')
-            .set({ used_ms: usedMs })
-            .where('digest', '=', digest)
-            .execute();
-        }
-      }),
-    );
+    await this.#db.transaction().execute(async (tx) => {
+      for (const [digest, usedMs] of used) {
+        await tx
+          .updateTable('objects')
+          .set({ used_ms: usedMs })
+          .where('digest', '=', digest)
+          .execute();
+      }
+    });
   }
 
   async delete(digest: Digest): Promise<void> {
-    await this.#guard((db) => db.deleteFrom('objects').where('digest', '=', digest).execute());
+    await this.#db.deleteFrom('objects').where('digest', '=', digest).execute();
   }
 
   /** A page of all blobs, least recently used first. */
   async leastRecent(limit: number, offset: number): Promise<readonly CachedObject[]> {
-    const rows = await this.#guard((db) =>
-      db
-        .selectFrom('objects')
-        .select(['digest', 'size', 'bytes', 'complete'])
-        .orderBy('used_ms')
-        .orderBy('digest')
-        .limit(limit)
-        .offset(offset)
-        .execute(),
-    );
+    const rows = await this.#db
+      .selectFrom('objects')
+      .select(['digest', 'size', 'bytes', 'complete'])
+      .orderBy('used_ms')
+      .orderBy('digest')
+      .limit(limit)
+      .offset(offset)
+      .execute();
     return rows.map((row) => ({ ...row, complete: row.complete === 1 }));
   }
 
@@ -81,14 +80,12 @@ export class CachedObjects {
   async complete(digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
     const found = new Set<Digest>();
     for (let first = 0; first < digests.length; first += 500) {
-      const rows = await this.#guard((db) =>
-        db
-          .selectFrom('objects')
-          .select('digest')
-          .where('digest', 'in', digests.slice(first, first + 500))
-          .where('complete', '=', 1)
-          .execute(),
-      );
+      const rows = await this.#db
+        .selectFrom('objects')
+        .select('digest')
+        .where('digest', 'in', digests.slice(first, first + 500))
+        .where('complete', '=', 1)
+        .execute();
       for (const { digest } of rows) found.add(digest);
     }
     return found;
@@ -99,16 +96,14 @@ export class CachedObjects {
     readonly completeCount: number;
     readonly bytes: number;
   }> {
-    const row = await this.#guard((db) =>
-      db
-        .selectFrom('objects')
-        .select(({ fn }) => [
-          fn.countAll<number>().as('count'),
-          fn.sum<number | null>('complete').as('completeCount'),
-          fn.sum<number | null>('bytes').as('bytes'),
-        ])
-        .executeTakeFirstOrThrow(),
-    );
+    const row = await this.#db
+      .selectFrom('objects')
+      .select(({ fn }) => [
+        fn.countAll<number>().as('count'),
+        fn.sum<number | null>('complete').as('completeCount'),
+        fn.sum<number | null>('bytes').as('bytes'),
+      ])
+      .executeTakeFirstOrThrow();
     return { count: row.count, completeCount: row.completeCount ?? 0, bytes: row.bytes ?? 0 };
   }
 }

@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 
-import type { Guard } from './cache-schema.ts';
+import type { CacheSchema } from './cache-schema.ts';
 
 /** A device's report as it came, for the origin. */
 export interface QueuedReport {
@@ -20,54 +20,53 @@ export interface QueueBounds {
 
 /** Reports that wait for the origin, durable and bounded. */
 export class ReportQueue {
-  readonly #guard: Guard;
+  readonly #db: Kysely<CacheSchema>;
 
-  constructor(guard: Guard) {
-    this.#guard = guard;
+  constructor(db: Kysely<CacheSchema>) {
+    this.#db = db;
   }
 
   /** Appends a report; the oldest go when the bounds are passed. Returns how many went. */
   async append(report: Omit<QueuedReport, 'id'>, bounds: QueueBounds): Promise<number> {
     const { decision, device, body, createdMs } = report;
-    return this.#guard((db) =>
-      db.transaction().execute(async (tx) => {
-        await tx
-          .insertInto('reports')
-          .values({ decision, device, body, created_ms: createdMs })
-          .execute();
-        const dropped = await sql`delete from reports where id in (
+    return this.#db.transaction().execute(async (tx) => {
+      await tx
+        .insertInto('reports')
+        .values({ decision, device, body, created_ms: createdMs })
+        .execute();
+      const dropped = await sql`delete from reports where id in (
           select id from (
             select id, row_number() over newest as position,
               sum(length(body)) over newest as bytes
             from reports window newest as (order by id desc)
           ) where position > ${bounds.count} or (bytes > ${bounds.bytes} and position > 1)
         )`.execute(tx);
-        return Number(dropped.numAffectedRows ?? 0n);
-      }),
-    );
+      return Number(dropped.numAffectedRows ?? 0n);
+    });
   }
 
   /** The report that came first. */
   async oldest(): Promise<QueuedReport | undefined> {
-    const row = await this.#guard((db) =>
-      db.selectFrom('reports').selectAll().orderBy('id').limit(1).executeTakeFirst(),
-    );
+    const row = await this.#db
+      .selectFrom('reports')
+      .selectAll()
+      .orderBy('id')
+      .limit(1)
+      .executeTakeFirst();
     if (row === undefined) return undefined;
     const { id, decision, device, body } = row;
     return { id, decision, device, body, createdMs: row.created_ms };
   }
 
   async delete(id: number): Promise<void> {
-    await this.#guard((db) => db.deleteFrom('reports').where('id', '=', id).execute());
+    await this.#db.deleteFrom('reports').where('id', '=', id).execute();
   }
 
   async count(): Promise<number> {
-    const row = await this.#guard((db) =>
-      db
-        .selectFrom('reports')
-        .select(({ fn }) => fn.countAll<number>().as('count'))
-        .executeTakeFirstOrThrow(),
-    );
+    const row = await this.#db
+      .selectFrom('reports')
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
     return row.count;
   }
 }

@@ -1,4 +1,4 @@
-import type { Generated, Kysely } from 'kysely';
+import type { Generated } from 'kysely';
 
 import type { Digest } from '../digest.ts';
 
@@ -58,6 +58,3 @@ export interface CacheSchema {
     created_ms: number;
   };
 }
-
-/** Runs a query; what fails rejects as `StorageError`. */
-export type Guard = <T>(work: (db: Kysely<CacheSchema>) => Promise<T>) => Promise<T>;

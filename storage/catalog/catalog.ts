@@ -15,6 +15,7 @@ export interface Catalog {
   readonly layers: LayerCatalog;
   readonly deltas: DeltaCatalog;
   readonly fleet: FleetCatalog;
+  readonly tokens: TokenCatalog;
   readonly gc: GcCatalog;
   readonly audit: AuditCatalog;
   /** Cheap liveness probe of the database. */
@@ -423,4 +424,27 @@ export interface AuditCatalog {
   ): Promise<readonly { readonly digest: Digest; readonly size?: number | undefined }[]>;
   /** What stops working without that blob, in words (`tag fleet/app:stable`): tags first, at most `limit`. */
   affected(digest: Digest, limit: number): Promise<readonly string[]>;
+}
+
+// --- tokens: who may do what ---
+
+export interface TokenRow {
+  /** Chosen by the operator; unique. */
+  readonly name: string;
+  /** What it grants, as `verb:pattern` (server/auth/grants.ts). */
+  readonly grants: readonly string[];
+  readonly createdMs: number;
+  /** Never, when undefined. */
+  readonly expiresMs?: number | undefined;
+}
+
+export interface TokenCatalog {
+  /** Records a token by the digest of its secret; `conflict` when the name is taken. */
+  create(secret: Digest, token: Omit<TokenRow, 'createdMs'>): Promise<void>;
+  /** The token with that secret, expired ones included. */
+  find(secret: Digest): Promise<TokenRow | undefined>;
+  /** By name. */
+  list(): Promise<readonly TokenRow[]>;
+  /** False when there is no token of that name. */
+  revoke(name: string): Promise<boolean>;
 }

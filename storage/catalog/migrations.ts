@@ -10,6 +10,13 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
     statements: [
+      `create table tokens (
+        name text primary key,
+        secret_digest text not null unique,
+        grants text not null,
+        created_ms integer not null,
+        expires_ms integer
+      ) without rowid`,
       `create table repositories (name text primary key, created_ms integer not null) without rowid`,
       `create table repo_blobs (
         repo text not null,

@@ -46,6 +46,15 @@ export interface Schema {
     digest: Digest;
     pushed_ms: number;
   };
+  tokens: {
+    name: string;
+    /** Digest of the secret; the secret itself is nowhere. */
+    secret_digest: Digest;
+    /** A JSON list of `verb:pattern`. */
+    grants: string;
+    created_ms: number;
+    expires_ms: number | null;
+  };
   uploads: { id: UploadId; repo: RepoName; size: number; updated_ms: number };
   upload_parts: {
     upload_id: UploadId;

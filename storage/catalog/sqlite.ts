@@ -11,6 +11,7 @@ import { SqlFleet } from './sql/fleet.ts';
 import { SqlGc } from './sql/gc.ts';
 import { SqlLayers } from './sql/layers.ts';
 import { SqlRepositories } from './sql/repositories.ts';
+import { SqlTokens } from './sql/tokens.ts';
 import { SqlUploads } from './sql/uploads.ts';
 
 /**
@@ -28,6 +29,7 @@ class SqliteCatalog implements Catalog {
   readonly layers: SqlLayers;
   readonly deltas: SqlDeltas;
   readonly fleet: SqlFleet;
+  readonly tokens: SqlTokens;
   readonly gc: SqlGc;
   readonly audit: SqlAudit;
   readonly #db: Kysely<Schema>;
@@ -40,6 +42,7 @@ class SqliteCatalog implements Catalog {
     this.layers = new SqlLayers(context);
     this.deltas = new SqlDeltas(context);
     this.fleet = new SqlFleet(context);
+    this.tokens = new SqlTokens(context);
     this.gc = new SqlGc(context);
     this.audit = new SqlAudit(context);
   }

@@ -1,6 +1,7 @@
 import { decompress } from '@mongodb-js/zstd/bindings.js';
 import { Decompress } from 'fzstd';
 
+import type { Clock } from '../clock.ts';
 import { StorageError } from '../errors.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -31,13 +32,24 @@ const WINDOW_WORK_FACTOR = 4096;
 const WINDOW_WORK_SLACK_BYTES = 2 * 1024 ** 3;
 
 /**
+ * A block may promise matches far beyond what it can hold, and the streaming decoder, unlike zstd's own,
+ * works through all of them. So it must make a megabyte a second, a fiftieth of what it does on honest
+ * frames, after this much patience for a busy machine.
+ */
+const PATIENCE_MS = 30_000;
+const LEAST_BYTES_PER_MS = 1000;
+
+/**
  * Decodes a stream of zstd frames (RFC 8878), skippable ones passed over, in memory bounded by a
  * window of at most 128 MiB. Throws `corrupt` for anything else and for a cut, `too_large` for a
- * larger window or for blocks too small for their window. In frames beyond 4 MiB the decoder checks
+ * larger window and for frames that take far more work than their bytes are worth. In frames beyond 4 MiB the decoder checks
  * neither the checksum nor every bound of the format: damage shows in the blob's digest, and bytes that
  * another decoder would refuse, in the diff_id.
  */
-export async function* unzstd(queue: ByteQueue): AsyncIterable<Uint8Array> {
+export async function* unzstd(
+  queue: ByteQueue,
+  clock: Clock = () => performance.now(),
+): AsyncIterable<Uint8Array> {
   for (;;) {
     const magic = await queue.peek(4);
     if (magic.length === 0) return;
@@ -45,16 +57,16 @@ export async function* unzstd(queue: ByteQueue): AsyncIterable<Uint8Array> {
       const header = await queue.take(8);
       await queue.skip(header.readUInt32LE(4));
     } else {
-      yield* decodeFrame(queue);
+      yield* decodeFrame(queue, clock);
     }
   }
 }
 
-async function* decodeFrame(queue: ByteQueue): AsyncIterable<Uint8Array> {
+async function* decodeFrame(queue: ByteQueue, clock: Clock): AsyncIterable<Uint8Array> {
   const head = await queue.peek(MAX_FRAME_HEADER);
   const bytes = await queue.take(frameHeaderLength(head));
   const header = parseFrameHeader(bytes, MAX_WINDOW_BYTES);
-  const work = new WindowWork(header);
+  const work = new DecoderWork(header, clock);
   const gathered: Buffer[] = [bytes];
   let cost = 0;
   for await (const block of readBlocks(queue, header)) {
@@ -64,33 +76,47 @@ async function* decodeFrame(queue: ByteQueue): AsyncIterable<Uint8Array> {
       yield* checked(header, decodeWhole(Buffer.concat(gathered)));
       return;
     }
-    work.add(block.maxRaw);
+    work.addBlock(block.maxRaw);
     if (cost > WHOLE_FRAME_BYTES) break;
   }
   work.check();
   yield* checked(header, decodeStreaming(queue, header, work, Buffer.concat(gathered)));
 }
 
-/** Compares the bytes that the streaming decoder must move with those that come of it. */
-class WindowWork {
+/** Holds what the streaming decoder does against the bytes that come of it. */
+class DecoderWork {
   readonly #windowBytes: number;
+  readonly #clock: Clock;
   #moved = 0;
   #produced = 0;
+  #spentMs = 0;
 
-  constructor(header: FrameHeader) {
+  constructor(header: FrameHeader, clock: Clock) {
     this.#windowBytes = header.windowBytes;
+    this.#clock = clock;
   }
 
-  add(produced: number): void {
+  addBlock(produced: number): void {
     this.#moved += this.#windowBytes;
     this.#produced += produced;
   }
 
+  /** Runs a step of the decoder on the clock. */
+  run(step: () => void): void {
+    const startMs = this.#clock();
+    step();
+    this.#spentMs += this.#clock() - startMs;
+  }
+
+  /** Throws `too_large` when the work has left every honest proportion. */
   check(): void {
-    if (this.#moved <= WINDOW_WORK_SLACK_BYTES + this.#produced * WINDOW_WORK_FACTOR) return;
+    const fair =
+      this.#moved <= WINDOW_WORK_SLACK_BYTES + this.#produced * WINDOW_WORK_FACTOR &&
+      this.#spentMs <= PATIENCE_MS + this.#produced / LEAST_BYTES_PER_MS;
+    if (fair) return;
     throw new StorageError(
       'too_large',
-      `a zstd frame with a window of ${this.#windowBytes} bytes has blocks of hardly any bytes`,
+      `a zstd frame with a window of ${this.#windowBytes} bytes took ${Math.round(this.#spentMs)} ms for ${this.#produced} bytes: it is made to waste time`,
     );
   }
 }
@@ -128,7 +154,7 @@ async function* decodeWhole(frame: Buffer): AsyncIterable<Uint8Array> {
 async function* decodeStreaming(
   queue: ByteQueue,
   header: FrameHeader,
-  work: WindowWork,
+  work: DecoderWork,
   head: Buffer,
 ): AsyncIterable<Uint8Array> {
   let output: Uint8Array[] = [];
@@ -138,7 +164,9 @@ async function* decodeStreaming(
   const push = (bytes: Uint8Array, last: boolean): readonly Uint8Array[] => {
     output = [];
     try {
-      decoder.push(bytes, last);
+      work.run(() => {
+        decoder.push(bytes, last);
+      });
     } catch (cause) {
       throw undecodable(cause);
     }
@@ -147,7 +175,7 @@ async function* decodeStreaming(
   yield* push(head, false);
   for await (const block of readBlocks(queue, header)) {
     const parts = push(block.bytes, block.last);
-    work.add(parts.reduce((sum, part) => sum + part.length, 0));
+    work.addBlock(parts.reduce((sum, part) => sum + part.length, 0));
     work.check();
     yield* parts;
   }

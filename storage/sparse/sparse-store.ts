@@ -1,11 +1,9 @@
 import { constants } from 'node:fs';
-import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 
-import { DigestHasher, digestAlgorithm, digestHex, type Digest } from '../digest.ts';
+import { DigestHasher, digestAlgorithm, type Digest } from '../digest.ts';
 import {
   checkAborted,
-  errnoOf,
   fromErrno,
   makeDirectory,
   syncDirectory,
@@ -13,21 +11,15 @@ import {
 } from '../durable.ts';
 import { StorageError } from '../errors.ts';
 import type { ByteRange, IoOptions } from '../object-store.ts';
-import { BlockMap, blockSum, mapFileBytes } from './block-map.ts';
+import { BlockMap, blockSum } from './block-map.ts';
+import { PendingBlocks } from './pending-blocks.ts';
+import { readMap, sparsePaths, type SparsePaths } from './sparse-paths.ts';
 
 /** Bytes of a block; only the last block of a file may be shorter. */
 export const BLOCK_BYTES = 1024 * 1024;
 
 /** After that many new blocks the map is written without being asked. */
 const SYNC_EVERY_BLOCKS = 32;
-/** Partly written blocks held in memory at once; the oldest is given up first. */
-const MAX_PENDING_BLOCKS = 16;
-
-/** A block that is being written: its bytes from the beginning of the block, without a gap. */
-interface PendingBlock {
-  readonly bytes: Buffer;
-  length: number;
-}
 
 /**
  * One blob on disk of which any blocks may be present: a cache's entry, a download to be resumed.
@@ -47,7 +39,7 @@ export class SparseFile {
   readonly #mapPath: string;
   readonly #file: FileHandle;
   readonly #map: BlockMap;
-  readonly #pending = new Map<number, PendingBlock>();
+  readonly #pending = new PendingBlocks();
   #unsynced = 0;
   #dirty = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -72,7 +64,7 @@ export class SparseFile {
     const paths = sparsePaths(dir, digest);
     try {
       await makeDirectory(dir);
-      const map = await readMap(paths, size);
+      const map = await readMap(paths, size, BLOCK_BYTES);
       const file = await open(paths.data, constants.O_RDWR | constants.O_CREAT);
       try {
         await file.truncate(size);
@@ -225,31 +217,8 @@ export class SparseFile {
 
   async #writeInBlock(block: number, at: number, bytes: Uint8Array): Promise<void> {
     if (this.#map.has(block)) return;
-    const length = this.#map.lengthOf(block);
-    if (at === 0 && bytes.length === length) {
-      this.#pending.delete(block);
-      await this.#storeBlock(block, bytes);
-      return;
-    }
-    const pending = this.#pendingBlock(block, at);
-    if (pending?.length !== at) return;
-    pending.bytes.set(bytes, at);
-    pending.length += bytes.length;
-    if (pending.length < length) return;
-    this.#pending.delete(block);
-    await this.#storeBlock(block, pending.bytes);
-  }
-
-  #pendingBlock(block: number, at: number): PendingBlock | undefined {
-    const known = this.#pending.get(block);
-    if (known !== undefined || at !== 0) return known;
-    if (this.#pending.size >= MAX_PENDING_BLOCKS) {
-      const [oldest] = this.#pending.keys();
-      if (oldest !== undefined) this.#pending.delete(oldest);
-    }
-    const fresh = { bytes: Buffer.allocUnsafe(this.#map.lengthOf(block)), length: 0 };
-    this.#pending.set(block, fresh);
-    return fresh;
+    const whole = this.#pending.add(block, at, bytes, this.#map.lengthOf(block));
+    if (whole !== undefined) await this.#storeBlock(block, whole);
   }
 
   async #storeBlock(block: number, bytes: Uint8Array): Promise<void> {
@@ -339,27 +308,5 @@ export class SparseFile {
         { detail: { start, endExclusive, size: this.size } },
       );
     }
-  }
-}
-
-interface SparsePaths {
-  readonly data: string;
-  readonly map: string;
-}
-
-function sparsePaths(dir: string, digest: Digest): SparsePaths {
-  const base = join(dir, `${digestAlgorithm(digest)}-${digestHex(digest)}`);
-  return { data: `${base}.data`, map: `${base}.map` };
-}
-
-async function readMap(paths: SparsePaths, size: number): Promise<BlockMap | undefined> {
-  try {
-    // The length is looked at first so that a foreign file is never read whole.
-    const facts = await stat(paths.map);
-    if (facts.size !== mapFileBytes(size, BLOCK_BYTES)) return undefined;
-    return BlockMap.parse(await readFile(paths.map), size, BLOCK_BYTES);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }

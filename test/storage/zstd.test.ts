@@ -87,7 +87,10 @@ describe('decompressFrame', () => {
 
   it('refuses a bomb without decoding it', async () => {
     // 40 000 blocks of four bytes that would expand to 5 GB.
-    const bomb = frame([...Array.from({ length: 40_000 }, () => rle(131_072, false)), rle(1, true)]);
+    const bomb = frame([
+      ...Array.from({ length: 40_000 }, () => rle(131_072, false)),
+      rle(1, true),
+    ]);
     const before = process.memoryUsage().rss;
     await expect(decompressFrame(bomb, 1000)).rejects.toEqual(tooLarge);
     expect(process.memoryUsage().rss - before).toBeLessThan(256 * 2 ** 20);

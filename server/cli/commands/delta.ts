@@ -97,8 +97,7 @@ async function buildImage(
     const next = await openImageOperand(to, options.scratch);
     try {
       const report = await buildImageDelta({ from: old, to: next, ...options });
-      const { output, scratch } = options;
-      await proveImageDelta({ delta: output, from: old, to: next.image, scratch });
+      await proveImageDelta({ delta: options.output, from: old, to: next.image });
       return report;
     } catch (error) {
       await rm(options.output, { force: true });

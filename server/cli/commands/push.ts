@@ -20,6 +20,7 @@ export function addPush(program: Command): void {
     .argument('<name>', 'NAME[:TAG] on the server; the tag is the channel that devices follow')
     .requiredOption('--server <url>', 'the origin')
     .option('--platform <os/arch[/variant]>', 'platform of a rootfs tar', 'linux/amd64')
+    .option('--token <token>', 'a token that grants the push (better: RIVULET_TOKEN)')
     .option('--wait', 'wait until the deltas to this release are decided')
     .option('--json', 'JSON lines on stdout instead of prose')
     .addHelpText(
@@ -36,6 +37,7 @@ export function addPush(program: Command): void {
 interface PushOptions {
   readonly server: string;
   readonly platform: string;
+  readonly token?: string;
   readonly wait?: true;
   readonly json?: true;
 }
@@ -43,10 +45,11 @@ interface PushOptions {
 async function push(from: string, repo: RepoName, tag: Tag, options: PushOptions): Promise<void> {
   const server = parseServerUrl(options.server);
   const output = createOutput(options.json === true);
+  const token = options.token ?? process.env['RIVULET_TOKEN'];
   const source = await openSource(from, options.platform);
   try {
     const totals = { sent: 0, exists: 0, bytes: 0 };
-    const client = new PushClient(server, repo, source, pushEvents(output, totals));
+    const client = new PushClient(server, repo, source, pushEvents(output, totals), token);
     await client.push(tag);
     output.finish();
     const { digest } = source.root;
@@ -55,7 +58,7 @@ async function push(from: string, repo: RepoName, tag: Tag, options: PushOptions
       `  ${totals.sent} blobs and manifests sent (${formatBytes(totals.bytes)}), ${totals.exists} were there`,
     );
     output.event({ event: 'pushed', repo, tag, digest, ...totals });
-    if (options.wait === true) await watchDeltas(server, repo, tag, digest, output);
+    if (options.wait === true) await watchDeltas(server, repo, tag, digest, output, token);
   } finally {
     output.finish();
     await source.close();

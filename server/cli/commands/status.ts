@@ -13,7 +13,11 @@ export function addStatus(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ rivulet status --server http://127.0.0.1:8480')
     .action(async (options: { readonly server: string; readonly json?: true }) => {
       const output = createOutput(options.json === true);
-      const status = await getJson(parseServerUrl(options.server), '/v1/status');
+      const status = await getJson(
+        parseServerUrl(options.server),
+        '/v1/status',
+        process.env['RIVULET_TOKEN'],
+      );
       output.event({ event: 'status', ...(status as Record<string, unknown>) });
       for (const line of describe(status)) output.say(line);
     });

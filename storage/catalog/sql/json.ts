@@ -23,15 +23,28 @@ export function parseCodecs(text: string): DeltaResult['codecs'] {
   );
 }
 
+/** Reads a list of strings. */
+export function parseStrings(text: string): readonly string[] {
+  const value = parseJson(text);
+  if (!Array.isArray(value)) throw corrupt(text);
+  return value.map((entry: unknown) => {
+    if (typeof entry !== 'string') throw corrupt(text);
+    return entry;
+  });
+}
+
 function parseObject(text: string): object {
-  let value: unknown;
+  const value = parseJson(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt(text);
+  return value;
+}
+
+function parseJson(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw corrupt(text, cause);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt(text);
-  return value;
 }
 
 function corrupt(text: string, cause?: unknown): StorageError {

@@ -33,6 +33,8 @@ export class SampleRegion {
   offer: { readonly target: SampleRelease; readonly plans: readonly Plan[] } | undefined;
   /** Answers to these blobs end with a destroyed socket after so many bytes, once. */
   readonly cuts = new Map<Digest, number>();
+  /** Called when one of them begins. */
+  onCut: () => void = () => undefined;
   /** These blobs come with one byte flipped. */
   readonly flipped = new Set<Digest>();
   /** These blobs are missing. */
@@ -41,6 +43,10 @@ export class SampleRegion {
   version = '';
   /** Pause after each 16 KiB. */
   delayMs = 0;
+  /** Blobs are asked for and never answered while this is set. */
+  silent = false;
+  /** Checks are refused with 503 while this is set. */
+  checksDown = false;
   /** Events are refused with 503 while this is set. */
   eventsDown = false;
   readonly #blobs: BlobStore;
@@ -87,6 +93,10 @@ export class SampleRegion {
 
   async #check(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const ask = (await readJson(req)) as CheckRequest;
+    if (this.checksDown) {
+      res.writeHead(503).end();
+      return;
+    }
     this.checks.push(ask);
     const current = ask.current[0]?.digest;
     const { offer } = this;
@@ -146,6 +156,7 @@ export class SampleRegion {
     const start = useRange ? Number(match[1]) : 0;
     const last = useRange && match[2] !== '' ? Number(match[2]) : bytes.length - 1;
     note(useRange ? 206 : 200);
+    if (this.silent) return;
     res.writeHead(useRange ? 206 : 200, {
       etag,
       'content-length': last - start + 1,
@@ -157,6 +168,7 @@ export class SampleRegion {
   async #send(digest: Digest, body: Buffer, res: ServerResponse): Promise<void> {
     const cut = this.cuts.get(digest);
     this.cuts.delete(digest);
+    if (cut !== undefined) this.onCut();
     const end = Math.min(body.length, cut ?? body.length);
     for (let at = 0; at < end; at += 16_384) {
       if (res.destroyed) return;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -10,6 +10,9 @@ import type { ChunkLocation, ChunkRow } from '../../../storage/catalog/catalog.t
 import { MEDIA_TYPES } from '../../../storage/descriptor.ts';
 import { digestOf, type Digest } from '../../../storage/digest.ts';
 import { createMemoryStore } from '../../../storage/drivers/memory.ts';
+import { buildImageDelta } from '../../../delta/build.ts';
+import { readImage } from '../../../delta/image.ts';
+import { openLayers } from '../../../delta/layers.ts';
 import type { ChunksPlan, DeltaPlan, FullPlan } from '../../../delta/agent/protocol.ts';
 
 /** An image as a server holds it, with all that plans need. */
@@ -61,9 +64,6 @@ export class SampleStore {
 
   /** The delta from one release to another, built by the real builder. */
   async delta(from: SampleRelease, to: SampleRelease): Promise<DeltaPlan> {
-    const { buildImageDelta } = await import('../../../delta/build.ts');
-    const { readImage } = await import('../../../delta/image.ts');
-    const { openLayers } = await import('../../../delta/layers.ts');
     const scratch = await mkdtemp(join(tmpdir(), 'rivulet-agent-delta-'));
     try {
       const [old, next] = await Promise.all(
@@ -82,7 +82,6 @@ export class SampleStore {
       });
       await old.close();
       await next.close();
-      const { readFile } = await import('node:fs/promises');
       await this.blobs.putBytes(await readFile(output), { digest: report.digest });
       const { digest, size, ramBytes } = report;
       return {

@@ -299,6 +299,16 @@ describe('manifests', () => {
     expect((await client.get(`manifests/${digest}`)).status).toBe(200);
   });
 
+  it('keeps a push whose listener fails', async () => {
+    const deaf = await startRegistry('memory', {
+      onManifest: () => Promise.reject(new Error('the matrix is gone')),
+    });
+    const pusher = new Client(deaf.url, 'deaf');
+    const put = await pusher.putManifest('v1', await pusher.makeImage());
+    expect([put.status, (await pusher.get('manifests/v1')).status]).toEqual([201, 200]);
+    await deaf.close();
+  });
+
   it('moves a tag', async () => {
     const [first, second] = [await client.makeImage('move 1'), await client.makeImage('move 2')];
     await client.putManifest('moving', first);

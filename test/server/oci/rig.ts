@@ -35,7 +35,10 @@ export async function startRegistry(
     uploads,
     clock: Date.now,
     logger: createLogger('silent'),
-    onManifest: (...args) => told.push(args),
+    onManifest: (...args) => {
+      told.push(args);
+      return Promise.resolve();
+    },
     ...changes,
   });
   const server = await serve({ routes: [registry] });

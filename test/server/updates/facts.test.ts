@@ -153,7 +153,9 @@ describe('a broken image', () => {
     await facts.all();
     expect(broken).toHaveLength(1);
 
-    await blobs.delete(images[1].digest);
+    const config = found[0]?.platforms[1]?.config.digest;
+    if (config === undefined) throw new Error('no second platform');
+    await blobs.delete(config);
     const fresh = new ReleaseFactsReader({
       catalog: origin.store.catalog,
       images: new ImageReader(origin.store.blobs),

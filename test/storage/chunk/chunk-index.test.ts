@@ -24,7 +24,9 @@ const seeds = fc.array(
 );
 
 /** A sound index out of any seeds. */
-function indexFrom(list: readonly { content: number; gap: number; pack: number; length: number }[]) {
+function indexFrom(
+  list: readonly { content: number; gap: number; pack: number; length: number }[],
+) {
   const order: number[] = [];
   const ends = new Map<number, number>();
   const chunks = list.map((seed): IndexedChunk => {
@@ -113,7 +115,12 @@ describe('chunk index', () => {
 
   it('refuses counts that cannot fit before it makes room for them', () => {
     const head = formatChunkIndex(indexFrom([])).subarray(0, 40);
-    for (const tail of ['00ffffff7f', '0000ffffff7f', '00ffffffffffffff7f', '00ffffffffffffffffff']) {
+    for (const tail of [
+      '00ffffff7f',
+      '0000ffffff7f',
+      '00ffffffffffffff7f',
+      '00ffffffffffffffffff',
+    ]) {
       throwsCorrupt(() => parseChunkIndex(Buffer.concat([head, Buffer.from(tail, 'hex')])));
     }
     throwsCorrupt(() => parseChunkIndex(Buffer.concat([head, Buffer.from('80000000', 'hex')])));

@@ -94,7 +94,11 @@ describe('ingestLayer', () => {
               ]),
             ),
           );
-          const blob = { plain: () => raw, gzip: () => gzipSync(raw), zstd: () => compressFrame(raw, 3) };
+          const blob = {
+            plain: () => raw,
+            gzip: () => gzipSync(raw),
+            zstd: () => compressFrame(raw, 3),
+          };
           const { digest } = await blobs.putBytes(await blob[compression]());
           const layer = await ingest(digest);
           expect(layer.diffId).toBe(digestOf(raw));

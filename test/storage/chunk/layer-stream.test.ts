@@ -68,7 +68,9 @@ describe('openLayer', () => {
     for (const [form, blob, raw] of forms) {
       const sizes = [[blob.length], [1, 2, 3, 1000], [gzipSync(content).length, 1], [65_536]];
       for (const size of sizes) {
-        expect((await open(blob, size)).equals(raw), `${form} in pieces of ${size.join()}`).toBe(true);
+        expect((await open(blob, size)).equals(raw), `${form} in pieces of ${size.join()}`).toBe(
+          true,
+        );
       }
     }
     expect(await open(gzipSync(content), [1])).toEqual(content);
@@ -118,13 +120,21 @@ describe('openLayer', () => {
   });
 
   it('opens a large zstd frame piece by piece', async () => {
-    const large = Buffer.concat([noise(3_000_000, 'l'), text(20_000, 'l'), Buffer.alloc(9_000_000)]);
+    const large = Buffer.concat([
+      noise(3_000_000, 'l'),
+      text(20_000, 'l'),
+      Buffer.alloc(9_000_000),
+    ]);
     const blob = Buffer.concat([await compressFrame(large, 3), await compressFrame(content, 3)]);
     expect((await open(blob)).equals(Buffer.concat([large, content]))).toBe(true);
   });
 
   it.runIf(zstd)('opens what zstd itself writes', async () => {
-    const large = Buffer.concat([text(20_000, 'z'), noise(2_000_000, 'z'), Buffer.alloc(3_000_000)]);
+    const large = Buffer.concat([
+      text(20_000, 'z'),
+      noise(2_000_000, 'z'),
+      Buffer.alloc(3_000_000),
+    ]);
     for (const args of [['-1'], ['-6', '--check'], ['-3', '--long=27'], ['-5', '--no-check']]) {
       for (const raw of [content, large]) {
         const blob = run('zstd', [...args, '-c'], raw);
@@ -204,7 +214,10 @@ describe('openLayer', () => {
 
   it('passes the source its own error on and destroys it', async () => {
     const fault = new StorageError('unavailable', 'the disk is gone');
-    for (const head of [content.subarray(0, 100), gzipSync(noise(90_000, 'x')).subarray(0, 40_000)]) {
+    for (const head of [
+      content.subarray(0, 100),
+      gzipSync(noise(90_000, 'x')).subarray(0, 40_000),
+    ]) {
       async function* failing(): AsyncIterable<Buffer> {
         yield await Promise.resolve(head);
         throw fault;

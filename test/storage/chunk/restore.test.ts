@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -29,10 +31,11 @@ async function made(order: string) {
     }
     const { digest } = await blobs.putBytes(Buffer.concat(parts));
     packs.push(digest);
-    for (const [name, offset, length] of offsets) places.set(name, { pack: digest, offset, length });
+    for (const [name, offset, length] of offsets)
+      places.set(name, { pack: digest, offset, length });
   }
   const used: Digest[] = [];
-  const chunks = [...order].map((name) => {
+  const chunks = Array.from(order, (name) => {
     const place = places.get(name);
     const raw = raws.get(name);
     if (place === undefined || raw === undefined) throw new Error(`no chunk ${name}`);
@@ -41,7 +44,7 @@ async function made(order: string) {
     const pack = used.indexOf(place.pack);
     return { digest: digestOf(raw), rawLength: raw.length, pack, offset, length };
   });
-  const raw = Buffer.concat([...order].map((name) => raws.get(name) ?? Buffer.alloc(0)));
+  const raw = Buffer.concat(Array.from(order, (name) => raws.get(name) ?? Buffer.alloc(0)));
   const index: ChunkIndex = { diffId: digestOf(raw), rawSize: raw.length, packs: used, chunks };
   return { blobs, index, raw };
 }
@@ -50,13 +53,12 @@ async function made(order: string) {
 function spied(blobs: BlobStore, change?: (bytes: Buffer) => void) {
   const ranges: ByteRange[] = [];
   const reader = new BlobStore(blobs.objects);
-  reader.open = async (digest, options = {}) => {
-    if (options.range !== undefined) ranges.push(options.range);
+  reader.open = async (digest, options) => {
+    if (options?.range !== undefined) ranges.push(options.range);
     const source = await blobs.open(digest, options);
     if (change === undefined) return source;
     const bytes = Buffer.from(await collect(source));
     change(bytes);
-    const { Readable } = await import('node:stream');
     return Readable.from([bytes]);
   };
   return { reader, ranges };
@@ -143,7 +145,10 @@ describe('planChunkFetch', () => {
     const { index } = await made('ab');
     const [a, b] = index.chunks;
     if (!a || !b) throw new Error('two chunks');
-    for (const [gap, count] of [[16 * 1024, 1], [16 * 1024 + 1, 2]] as const) {
+    for (const [gap, count] of [
+      [16 * 1024, 1],
+      [16 * 1024 + 1, 2],
+    ] as const) {
       const moved = { ...b, offset: a.offset + a.length + gap };
       expect(planChunkFetch({ ...index, chunks: [a, moved] }, () => false).length).toBe(count);
     }

@@ -1,0 +1,37 @@
+/** What makes the next `length` bytes of an output. `offset` is a byte of base file number `base`. */
+export type Instruction =
+  /** From the new bytes themselves. */
+  | { readonly kind: 'literal'; readonly length: number }
+  /** Known to be equal: the old bytes are not read while building. */
+  | {
+      readonly kind: 'copy';
+      readonly length: number;
+      readonly base: number;
+      readonly offset: number;
+    }
+  /** Alike: differences are taken. */
+  | {
+      readonly kind: 'add';
+      readonly length: number;
+      readonly base: number;
+      readonly offset: number;
+    };
+
+/** A stretch of an output that is coded in one way, for reports. Parts follow each other without gaps. */
+export interface Part {
+  /** `header`: tar headers, padding, the trailer. */
+  readonly kind: 'file' | 'header';
+  readonly length: number;
+  readonly codec: number;
+  readonly reason: number;
+  /** The file's raw name in its tar. */
+  readonly name?: Buffer | undefined;
+  readonly instructions: readonly Instruction[];
+}
+
+/** Bytes of the base that a part resembles. */
+export interface OldRange {
+  readonly base: number;
+  readonly offset: number;
+  readonly length: number;
+}

@@ -1,0 +1,190 @@
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+
+import type { DeltaResult } from '../storage/catalog/catalog.ts';
+import { DigestHasher, type Digest } from '../storage/digest.ts';
+import { fromErrno, syncDirectory } from '../storage/durable.ts';
+import type { IoOptions } from '../storage/object-store.ts';
+import { FileAccess, type RandomAccess } from '../storage/random-access.ts';
+import { codecName } from './codecs/registry.ts';
+import { BaseSpace } from './format/base-space.ts';
+import {
+  formatHeader,
+  type DeltaHeader,
+  type DeltaKind,
+  type FileFacts,
+  type ImageFacts,
+} from './format/header.ts';
+import { EFFORTS } from './format/stream.ts';
+import { encodeOutput } from './plan/encode-output.ts';
+import type { Part } from './plan/instruction.ts';
+import type { BuildProgress } from './plan/progress.ts';
+
+/** `small` takes the strongest compression; `fast` cheaper levels. The format is the same. */
+export type Profile = keyof typeof EFFORTS;
+
+export interface BuildReport {
+  /** sha256 of the delta file. */
+  readonly digest: Digest;
+  readonly size: number;
+  /** Memory that applying takes beside the process. */
+  readonly ramBytes: number;
+  /** New files by codec, with their own bytes. */
+  readonly codecs: DeltaResult['codecs'];
+}
+
+export interface BaseFile extends FileFacts {
+  readonly access: RandomAccess;
+}
+
+export type PlannedOutput = FileFacts &
+  (
+    | { readonly reuse: true }
+    | { readonly reuse: false; readonly access: RandomAccess; readonly parts: readonly Part[] }
+  );
+
+export interface WriteDeltaInput extends IoOptions {
+  readonly kind: DeltaKind;
+  /** All base files that instructions may name. Of an image only those that they do are written down. */
+  readonly bases: readonly BaseFile[];
+  readonly outputs: readonly PlannedOutput[];
+  readonly image?: ImageFacts | undefined;
+  /** The file to write. */
+  readonly output: string;
+  readonly scratch: string;
+  readonly profile: Profile;
+  readonly progress: BuildProgress;
+}
+
+/** What applying holds beside a frame's streams: pieces in flight, the base window, decoder windows. */
+const RAM_BYTES = 8 * 1024 * 1024;
+const COPY_BYTES = 1024 * 1024;
+
+/** Encodes planned outputs and writes the delta durably: temporary file, fsync, rename. */
+export async function writeDelta(input: WriteDeltaInput): Promise<BuildReport> {
+  const framesPath = join(input.scratch, `frames-${randomUUID()}`);
+  const used = usedBases(input);
+  try {
+    const { framesBytes, ramBytes } = await writeFrames(input, used, framesPath);
+    const header: DeltaHeader = {
+      kind: input.kind,
+      ramBytes,
+      framesBytes,
+      base: used.map(({ diffId, size }) => ({ diffId, size })),
+      outputs: input.outputs.map(({ diffId, size, reuse }) => ({ diffId, size, reuse })),
+      image: input.image,
+    };
+    const head = await formatHeader(header, EFFORTS[input.profile]);
+    const digest = await joinFrames(head, framesPath, input.output);
+    const size = head.length + framesBytes;
+    return { digest, size, ramBytes, codecs: countCodecs(input.outputs) };
+  } catch (error) {
+    throw fromErrno(error, `writing the delta ${input.output}`);
+  } finally {
+    await rm(framesPath, { force: true });
+  }
+}
+
+function usedBases({ kind, bases, outputs }: WriteDeltaInput): readonly BaseFile[] {
+  if (kind !== 'image') return bases;
+  const used = new Set<number>();
+  for (const output of outputs) {
+    if (output.reuse) continue;
+    for (const { instructions } of output.parts) {
+      for (const instruction of instructions) {
+        if (instruction.kind !== 'literal') used.add(instruction.base);
+      }
+    }
+  }
+  return bases.filter((_base, n) => used.has(n));
+}
+
+async function writeFrames(
+  input: WriteDeltaInput,
+  used: readonly BaseFile[],
+  path: string,
+): Promise<{ readonly framesBytes: number; readonly ramBytes: number }> {
+  const space = new BaseSpace(used.map((base) => base.access));
+  const bases = input.bases.map((base) => used.indexOf(base));
+  const { signal, progress } = input;
+  let framesBytes = 0;
+  let frameRam = 0;
+  const file = await open(path, 'wx');
+  try {
+    for (const output of input.outputs) {
+      if (output.reuse) continue;
+      const frames = encodeOutput({
+        parts: output.parts,
+        output: output.access,
+        space,
+        bases,
+        effort: EFFORTS[input.profile],
+        signal,
+        onBytes: (bytes) => {
+          progress.add('encode', bytes);
+        },
+      });
+      for await (const frame of frames) {
+        await file.writeFile(frame.bytes);
+        framesBytes += frame.bytes.length;
+        frameRam = Math.max(frameRam, frame.ramBytes);
+      }
+    }
+  } finally {
+    await file.close();
+  }
+  return { framesBytes, ramBytes: RAM_BYTES + frameRam };
+}
+
+/** Header and frames as one durable file; returns its digest. */
+async function joinFrames(head: Buffer, framesPath: string, output: string): Promise<Digest> {
+  const temporary = `${output}.${randomUUID()}.tmp`;
+  const hasher = new DigestHasher();
+  try {
+    const target = await open(temporary, 'wx');
+    try {
+      await append(target, hasher, head);
+      await copyFrames(target, hasher, framesPath);
+      await target.sync();
+    } finally {
+      await target.close();
+    }
+    await rename(temporary, output);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(output));
+  return hasher.digest();
+}
+
+async function copyFrames(target: FileHandle, hasher: DigestHasher, path: string): Promise<void> {
+  const frames = await FileAccess.open(path);
+  try {
+    for (let at = 0; at < frames.size; at += COPY_BYTES) {
+      await append(target, hasher, await frames.read(at, Math.min(COPY_BYTES, frames.size - at)));
+    }
+  } finally {
+    await frames.close();
+  }
+}
+
+async function append(target: FileHandle, hasher: DigestHasher, bytes: Buffer): Promise<void> {
+  hasher.update(bytes);
+  await target.writeFile(bytes);
+}
+
+function countCodecs(outputs: readonly PlannedOutput[]): DeltaResult['codecs'] {
+  const counts: Record<string, { files: number; bytes: number }> = {};
+  for (const output of outputs) {
+    if (output.reuse) continue;
+    for (const part of output.parts) {
+      if (part.kind !== 'file') continue;
+      const count = (counts[codecName(part.codec)] ??= { files: 0, bytes: 0 });
+      count.files += 1;
+      count.bytes += part.length;
+    }
+  }
+  return counts;
+}

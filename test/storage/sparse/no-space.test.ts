@@ -1,0 +1,39 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+import { digestOf } from '../../../storage/digest.ts';
+import { BLOCK_BYTES, SparseFile } from '../../../storage/sparse/sparse-store.ts';
+import { collect } from '../../suites/object-store.ts';
+
+it('says no_space on a full disk and keeps the blocks that it has', async ({ skip }) => {
+  const root = await mkdtemp(join(tmpdir(), 'rivulet-sparse-full-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', root]).status === 0;
+  if (!mounted) {
+    await rm(root, { recursive: true });
+    process.stdout.write('skip: a full disk needs the right to mount a small tmpfs\n');
+    skip();
+  }
+  try {
+    const bytes = randomBytes(4 * BLOCK_BYTES);
+    const digest = digestOf(bytes);
+    const file = await SparseFile.open(root, digest, bytes.length);
+    await file.write(0, bytes.subarray(0, BLOCK_BYTES));
+    await file.sync();
+    await expect(file.write(BLOCK_BYTES, bytes.subarray(BLOCK_BYTES))).rejects.toMatchObject({
+      code: 'no_space',
+    });
+    await file.close();
+    const again = await SparseFile.open(root, digest, bytes.length);
+    expect(again.has({ start: 0, endExclusive: BLOCK_BYTES })).toBe(true);
+    const first = await collect(again.read({ start: 0, endExclusive: BLOCK_BYTES }));
+    expect(first.equals(bytes.subarray(0, BLOCK_BYTES))).toBe(true);
+    await again.close();
+  } finally {
+    execFileSync('umount', [root]);
+    await rm(root, { recursive: true });
+  }
+});
