@@ -22,7 +22,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   autocannon: ['bench/serve'],
   'better-sqlite3': ['storage/catalog'],
   'bsdiff-node': ['delta/codecs'],
-  bz2: ['delta/codecs'],
+
   'cli-progress': ['server/cli', 'delta/agent'],
   commander: ['server/cli', 'delta/agent'],
   express: ['server'],
@@ -33,6 +33,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   multiformats: ['storage'],
   pino: ['server'],
   'prom-client': ['server/observe'],
+  'seek-bzip': ['delta/codecs'],
   yaml: ['server'],
 };
 

@@ -1,4 +1,4 @@
-import bz2 from 'bz2';
+import seekBzip from 'seek-bzip';
 
 import { DeltaError } from '../errors.ts';
 import type { Match } from './codec.ts';
@@ -46,7 +46,7 @@ function* readTriples(patch: Buffer, controlBytes: number): Generator<[number, n
   let control: Buffer;
   try {
     const block = patch.subarray(HEADER_BYTES, HEADER_BYTES + controlBytes);
-    control = Buffer.from(bz2.decompress(block, true));
+    control = seekBzip.decode(block);
   } catch (cause) {
     throw new DeltaError('bad_format', `a bsdiff patch does not decompress: ${String(cause)}`, {
       cause,

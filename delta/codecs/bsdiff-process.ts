@@ -81,7 +81,8 @@ async function run(
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
   }
-  const line = /^(?:\w*Error: )?.*(?:Error|error|bsdiff).*$/m.exec(complaint)?.[0] ?? complaint.trim();
+  const line =
+    /^(?:\w*Error: )?.*(?:Error|error|bsdiff).*$/m.exec(complaint)?.[0] ?? complaint.trim();
   throw new DeltaError('budget', `bsdiff failed: ${line === '' ? 'it was killed' : line}`, {
     detail: { complaint },
   });

@@ -57,7 +57,11 @@ async function alignIn(
   limits: BsdiffLimits,
 ): Promise<Alignment> {
   const { signal } = input;
-  const files = { old: join(folder, 'old'), new: join(folder, 'new'), patch: join(folder, 'patch') };
+  const files = {
+    old: join(folder, 'old'),
+    new: join(folder, 'new'),
+    patch: join(folder, 'patch'),
+  };
   const old = await writeWithoutRuns(input.old, files.old, { signal });
   const fresh = await writeWithoutRuns(input.new, files.new, { signal });
   const [oldSize, newSize] = [sizeOf(old), sizeOf(fresh)];

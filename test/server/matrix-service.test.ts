@@ -17,7 +17,7 @@ import {
 } from './matrix-fixture.ts';
 
 /** Enough for a build to be caught half-way. */
-const LARGE = 12_000_000;
+const LARGE = 6_000_000;
 
 let fixture: MatrixFixture;
 const children: ChildProcess[] = [];
@@ -95,7 +95,7 @@ describe('builders', () => {
   it('leave the row to others when their process is killed in mid-build', async () => {
     await pushRelease(fixture, '1', { platforms: [AMD64], bytes: LARGE });
     await pushRelease(fixture, '2', { platforms: [AMD64], bytes: LARGE });
-    const child = startBuilderProcess();
+    const child = await startBuilderProcess();
     await building();
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -127,21 +127,22 @@ describe('builders', () => {
 });
 
 /** Another process that builds over the same store, with short leases. */
-function startBuilderProcess(): ChildProcess {
+async function startBuilderProcess(): Promise<ChildProcess> {
   const dist = new URL('../../dist/server/', import.meta.url);
+  const config = fixture.config({ leaseMs: 1500 });
   const program = `
     import { openStore } from ${JSON.stringify(new URL('open-store.js', dist).href)};
     import { startMatrix } from ${JSON.stringify(new URL('matrix-service.js', dist).href)};
     import { createLogger } from ${JSON.stringify(new URL('observe/logger.js', dist).href)};
     import { createMetrics } from ${JSON.stringify(new URL('observe/metrics.js', dist).href)};
-    const config = ${JSON.stringify(fixture.config({ leaseMs: 1500 }))};
+    const config = ${JSON.stringify(config)};
     const { blobs, catalog } = await openStore(config);
     const logger = createLogger('silent');
     startMatrix({ config, blobs, catalog, logger, metrics: createMetrics(), clock: Date.now });
   `;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const entry = join(config.data, 'builder.mjs');
+  await writeFile(entry, program);
+  const child = spawn(process.execPath, [entry], { stdio: ['ignore', 'ignore', 'inherit'] });
   children.push(child);
   return child;
 }
