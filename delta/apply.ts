@@ -127,7 +127,9 @@ async function writeOutput(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const stream = await sink.output(output, run.done);
-  // Observed from the first byte on: a failing disk must not become an unhandled error.
+  // `end` reports a failing disk; without a listener of our own it would be an uncaught error once
+  // `end` was settled by an abort.
+  stream.on('error', () => undefined);
   const end = finished(stream, { readable: false, signal });
   end.catch(() => undefined);
   try {

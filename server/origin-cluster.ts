@@ -82,7 +82,9 @@ class ServingProcesses {
         else this.#onPoke();
       });
       worker.once('exit', (code, signal) => {
-        reject(new Error(`a serving process ended with ${signal ?? code} before it answered`));
+        reject(
+          new Error(`a serving process ended with ${describeEnd(code, signal)} before it answered`),
+        );
         if (this.#closing) return;
         this.#logger.error({ pid: worker.process.pid, code, signal }, 'a serving process ended');
         setTimeout(() => {
@@ -97,6 +99,11 @@ class ServingProcesses {
       this.#logger.error({ err: error }, 'a serving process did not start');
     });
   }
+}
+
+/** The types promise both, Node gives one. */
+function describeEnd(code: number | null, signal: string | null): string {
+  return signal === null ? `code ${code}` : signal;
 }
 
 /** The life of one serving process: it answers until it is told to end. */

@@ -22,7 +22,7 @@ export interface Access {
    * Called by the registry with the repository that a request names, undefined for `/v2/` and what
    * spans repositories; throws `UNAUTHORIZED` or `DENIED`.
    */
-  registry(x: Exchange, repo: string | undefined): Promise<void>;
+  readonly registry: (x: Exchange, repo: string | undefined) => Promise<void>;
   /** Stands before `/v1/`: blobs by digest and lists need the right to read everything. */
   readonly route: RawRoute;
 }

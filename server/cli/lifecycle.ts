@@ -6,6 +6,10 @@ export function announce(url: string): void {
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
 export async function untilSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        resolve();
+      });
+    }
   });
 }

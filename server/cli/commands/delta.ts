@@ -9,6 +9,7 @@ import { buildImageDelta, type BuildReport, type Profile } from '../../../delta/
 import { applyFileDelta, buildFileDelta } from '../../../delta/files.ts';
 import { inspectDelta, type DeltaSummary } from '../../../delta/inspect.ts';
 import { proveImageDelta } from '../../../delta/prove.ts';
+import { errnoOf } from '../../../storage/durable.ts';
 import { FileAccess } from '../../../storage/random-access.ts';
 import { ServerError } from '../../errors.ts';
 import { openImageOperand, parseOperand, type Operand } from '../delta-operands.ts';
@@ -62,7 +63,9 @@ function addBuild(delta: Command): void {
 async function build(options: BuildOptions, scratch: string, output: Output): Promise<BuildReport> {
   const [from, to] = [parseOperand(options.old), parseOperand(options.new)];
   const bar = output.bar('building', 100, 'percent');
-  const onProgress = (fraction: number): void => bar.update(fraction * 100);
+  const onProgress = (fraction: number): void => {
+    bar.update(fraction * 100);
+  };
   const { out, profile } = options;
   if (from.kind === 'image' && to.kind === 'image') {
     return buildImage(from, to, { output: out, scratch, profile, onProgress });
@@ -145,8 +148,9 @@ async function apply(options: ApplyCommandOptions, scratch: string, output: Outp
   await needFile(options.delta);
   await refuseExisting(options.out);
   const bar = output.bar('applying', 100, 'percent');
-  const onProgress = (done: number, total: number): void =>
+  const onProgress = (done: number, total: number): void => {
     bar.update(total === 0 ? 100 : (100 * done) / total);
+  };
   if (from.kind === 'file') {
     await needFile(from.path);
     await applyFileDelta({ ...options, old: from.path, output: options.out, onProgress });
@@ -225,10 +229,11 @@ async function needFile(path: string): Promise<void> {
 }
 
 async function refuseExisting(path: string): Promise<void> {
-  const there = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
+  try {
+    await stat(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
     throw error;
-  });
-  if (there !== undefined)
-    throw new ServerError('usage', `${path} exists already: choose another --out`);
+  }
+  throw new ServerError('usage', `${path} exists already: choose another --out`);
 }

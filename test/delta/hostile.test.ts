@@ -1,0 +1,281 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { applyDelta, openDelta } from '../../delta/apply.ts';
+import { DeltaError } from '../../delta/errors.ts';
+import { buildFileDelta } from '../../delta/files.ts';
+import { ByteWriter } from '../../delta/format/bytes.ts';
+import { readFrameHead, readFrameStreams, STREAM_NAMES } from '../../delta/format/frame.ts';
+import { formatHeader, readHeader } from '../../delta/format/header.ts';
+import { EFFORTS } from '../../delta/format/stream.ts';
+import { inspectDelta } from '../../delta/inspect.ts';
+import { StorageError } from '../../storage/errors.ts';
+import { BufferAccess } from '../../storage/random-access.ts';
+import { makeTar, noise, prose, quickBsdiff, random, touched, withFolder } from './support.ts';
+
+interface Sample {
+  readonly old: Buffer;
+  readonly fresh: Buffer;
+  readonly delta: Buffer;
+}
+
+async function makeSample(old: Buffer, fresh: Buffer): Promise<Sample> {
+  return withFolder(async (folder) => {
+    await writeFile(join(folder, 'old'), old);
+    await writeFile(join(folder, 'new'), fresh);
+    await buildFileDelta({
+      old: join(folder, 'old'),
+      new: join(folder, 'new'),
+      output: join(folder, 'delta'),
+      scratch: folder,
+      profile: 'fast',
+      loadBsdiff: quickBsdiff,
+    });
+    return { old, fresh, delta: await readFile(join(folder, 'delta')) };
+  });
+}
+
+/** Applies and says what came out; anything but the right bytes or a coded error is a failure. */
+async function attempt({ old, fresh }: Sample, delta: Buffer): Promise<'right' | string> {
+  const parts: Buffer[] = [];
+  let destroyed: unknown;
+  let bytes = 0;
+  try {
+    const file = await openDelta(new BufferAccess(delta));
+    await applyDelta(
+      file,
+      { tar: () => Promise.resolve(new BufferAccess(old)) },
+      {
+        output: () =>
+          Promise.resolve(
+            new Writable({
+              write: (piece: Buffer, _encoding, done) => {
+                bytes += piece.length;
+                expect(bytes).toBeLessThanOrEqual(file.outputs[0]?.size ?? 0);
+                parts.push(piece);
+                done();
+              },
+              destroy: (error, done) => {
+                destroyed = error;
+                done(error);
+              },
+            }),
+          ),
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof DeltaError || error instanceof StorageError)) throw error;
+    // A sink that was opened is told.
+    if (parts.length > 0) expect(destroyed).toBe(error);
+    return error.code;
+  }
+  expect(Buffer.concat(parts).equals(fresh)).toBe(true);
+  return 'right';
+}
+
+/** The same delta with every stream stored as it is, so that mutations reach the instructions. */
+async function unpacked(
+  delta: Buffer,
+  change: (name: string, raw: Buffer) => Buffer,
+): Promise<Buffer> {
+  const source = new BufferAccess(delta);
+  const { header, framesOffset } = await readHeader(source);
+  const frames = new ByteWriter();
+  for (let offset = framesOffset; offset < delta.length;) {
+    const head = await readFrameHead(source, offset);
+    const streams = await readFrameStreams(source, head);
+    frames.varint(head.outputBytes).bytes(head.tag);
+    const raw = STREAM_NAMES.map((name) => change(name, Buffer.from(streams[name])));
+    for (const stream of raw) {
+      if (stream.length === 0) frames.byte(0);
+      else frames.byte(1).varint(stream.length);
+    }
+    for (const stream of raw) frames.bytes(stream);
+    offset = head.endOffset;
+  }
+  const bytes = frames.view();
+  const begin = await formatHeader({ ...header, framesBytes: bytes.length }, EFFORTS.fast);
+  return Buffer.concat([begin, bytes]);
+}
+
+function mutated(bytes: Buffer, next: () => number): Buffer {
+  const copy = Buffer.from(bytes);
+  if (copy.length === 0) return copy;
+  const at = next() % copy.length;
+  switch (next() % 5) {
+    case 0:
+      copy[at] = next() & 0xff;
+      return copy;
+    case 1:
+      return copy.subarray(0, at);
+    case 2:
+      return Buffer.concat([copy.subarray(0, at), noise(next() % 9, next()), copy.subarray(at)]);
+    case 3:
+      return Buffer.concat([copy.subarray(0, at), copy.subarray(at + 1 + (next() % 9))]);
+    default:
+      copy[at] = (copy[at] ?? 0) ^ (1 << (next() % 8));
+      return copy;
+  }
+}
+
+let samples: readonly Sample[] = [];
+
+beforeAll(async () => {
+  const library = prose(6000, 3);
+  samples = [
+    await makeSample(noise(3000, 1), touched(noise(3000, 1), 20, 2)),
+    await makeSample(library, Buffer.concat([prose(300, 9), touched(library, 9, 1)])),
+    await makeSample(
+      makeTar([
+        { name: 'a', bytes: prose(2000, 1) },
+        { name: 'b', bytes: prose(2000, 2) },
+      ]),
+      makeTar([
+        { name: 'a', bytes: touched(prose(2000, 1), 4, 5) },
+        { name: 'c', bytes: prose(1500, 4) },
+        { name: 'b', bytes: prose(2000, 2), mtime: 9 },
+      ]),
+    ),
+  ];
+});
+
+describe('a damaged delta gives a coded error or the right bytes', () => {
+  it('anywhere in the file (1500 mutations)', async () => {
+    const next = random(20260101);
+    let errors = 0;
+    for (let n = 0; n < 1500; n += 1) {
+      const sample = samples[n % samples.length];
+      if (sample === undefined) continue;
+      if ((await attempt(sample, mutated(sample.delta, next))) !== 'right') errors += 1;
+    }
+    expect(errors).toBeGreaterThan(1000);
+  });
+
+  it('in the instructions behind compression and header (3000 mutations)', async () => {
+    const next = random(20260102);
+    const outcomes = new Map<string, number>();
+    for (let n = 0; n < 3000; n += 1) {
+      const sample = samples[n % samples.length];
+      const victim = STREAM_NAMES[next() % 5];
+      if (sample === undefined) continue;
+      const delta = await unpacked(sample.delta, (name, raw) =>
+        name === victim ? mutated(raw, next) : raw,
+      );
+      const outcome = await attempt(sample, delta);
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    }
+    expect([...outcomes.keys()].sort()).toEqual(['bad_format', 'output_mismatch', 'right']);
+    expect(outcomes.get('bad_format')).toBeGreaterThan(500);
+  });
+
+  it('inspect gives a coded error or a summary (500 mutations)', async () => {
+    const next = random(20260103);
+    for (let n = 0; n < 500; n += 1) {
+      const sample = samples[n % samples.length];
+      if (sample === undefined) continue;
+      try {
+        await inspectDelta(new BufferAccess(mutated(sample.delta, next)));
+      } catch (error) {
+        expect(error instanceof DeltaError || error instanceof StorageError).toBe(true);
+      }
+    }
+  });
+
+  it('cut at every byte it is refused', async () => {
+    const [sample] = samples;
+    if (sample === undefined) throw new Error('no sample');
+    for (let length = 0; length < sample.delta.length; length += 1) {
+      expect(await attempt(sample, sample.delta.subarray(0, length))).toBe('bad_format');
+    }
+  });
+
+  it('every flipped bit of the first frame that matters is found before a second frame is made', async () => {
+    const [sample] = samples;
+    if (sample === undefined) throw new Error('no sample');
+    const { framesOffset } = await readHeader(new BufferAccess(sample.delta));
+    const head = await readFrameHead(new BufferAccess(sample.delta), framesOffset);
+    for (let at = framesOffset; at < head.endOffset; at += 7) {
+      const copy = Buffer.from(sample.delta);
+      copy[at] = (copy[at] ?? 0) ^ 0x10;
+      const outcome = await attempt(sample, copy);
+      expect(['bad_format', 'output_mismatch', 'right']).toContain(outcome);
+    }
+  });
+});
+
+describe('a lying delta', () => {
+  const header = async (sample: Sample): Promise<Awaited<ReturnType<typeof readHeader>>> =>
+    readHeader(new BufferAccess(sample.delta));
+
+  const sampleOf = (n: number): Sample => {
+    const sample = samples[n];
+    if (sample === undefined) throw new Error('no sample');
+    return sample;
+  };
+
+  it('of another version is refused, saying which version is known', async () => {
+    const { delta } = sampleOf(0);
+    const copy = Buffer.from(delta);
+    copy[4] = 2;
+    const opened = openDelta(new BufferAccess(copy));
+    await expect(opened).rejects.toMatchObject({
+      code: 'unsupported_version',
+      detail: { version: 2, known: [1] },
+    });
+    await expect(opened).rejects.toThrow(/version 2.*reads version 1/);
+  });
+
+  it('of another kind of file is refused', async () => {
+    for (const bytes of [Buffer.alloc(0), Buffer.from('RVL'), Buffer.from('PK\x03\x04 and more')]) {
+      await expect(openDelta(new BufferAccess(bytes))).rejects.toMatchObject({ code: 'bad_format' });
+    }
+  });
+
+  it('with more output than its header says is stopped', async () => {
+    const sample = sampleOf(1);
+    const { header: facts, framesOffset } = await header(sample);
+    const [output] = facts.outputs;
+    if (output === undefined) throw new Error('no output');
+    const small = { ...facts, outputs: [{ ...output, size: 10 }] };
+    const begin = await formatHeader(small, EFFORTS.fast);
+    const lying = Buffer.concat([begin, sample.delta.subarray(framesOffset)]);
+    expect(await attempt(sample, lying)).toBe('bad_format');
+  });
+
+  it('with a bomb for a stream is stopped at the length it admits to', async () => {
+    const sample = sampleOf(1);
+    const { header: facts, framesOffset } = await header(sample);
+    const { brotliCompressSync } = await import('node:zlib');
+    const bomb = brotliCompressSync(Buffer.alloc(64 * 1024 * 1024));
+    const frame = new ByteWriter().varint(100).bytes(Buffer.alloc(16));
+    frame.byte(3).varint(1000).varint(bomb.length).bytes(Buffer.alloc(5)).bytes(bomb);
+    const frames = frame.view();
+    const begin = await formatHeader({ ...facts, framesBytes: frames.length }, EFFORTS.fast);
+    expect(framesOffset).toBeGreaterThan(0);
+    expect(await attempt(sample, Buffer.concat([begin, frames]))).toBe('bad_format');
+  });
+
+  it.each<[string, (frame: ByteWriter) => void]>([
+    ['an output beyond the bound', (frame) => frame.varint(33 * 1024 * 1024).bytes(Buffer.alloc(22))],
+    ['an empty frame', (frame) => frame.varint(0).bytes(Buffer.alloc(22))],
+    [
+      'streams beyond the bound',
+      (frame) =>
+        frame
+          .varint(100)
+          .bytes(Buffer.alloc(16))
+          .bytes(Buffer.from([3, 0x80, 0x80, 0x80, 0x08, 1, 0, 0, 0, 0, 0])),
+    ],
+    ['an unknown method', (frame) => frame.varint(100).bytes(Buffer.alloc(16)).bytes(Buffer.alloc(6, 9))],
+    ['a number of nine bytes', (frame) => frame.bytes(Buffer.alloc(40, 0xff))],
+  ])('with %s is refused', async (_name, write) => {
+    const sample = sampleOf(0);
+    const { header: facts } = await header(sample);
+    const frame = new ByteWriter();
+    write(frame);
+    const begin = await formatHeader({ ...facts, framesBytes: frame.length }, EFFORTS.fast);
+    expect(await attempt(sample, Buffer.concat([begin, frame.view()]))).toBe('bad_format');
+  });
+});
