@@ -16,12 +16,21 @@ export async function findTool(
 ): Promise<Tool | undefined> {
   try {
     const { stdout, stderr } = await run(name, [...versionArgs]);
-    return { name, version: firstLine(`${stdout}\n${stderr}`) };
+    return { name, version: firstLine(`${stdout}\n${stderr}`).slice(0, 60) };
   } catch (error) {
-    const failure = error as NodeJS.ErrnoException & { stdout?: string; stderr?: string };
-    if (failure.code === 'ENOENT') return undefined;
-    // bsdiff and others know no version flag: they print their usage and fail.
-    return { name, version: firstLine(`${failure.stdout ?? ''}\n${failure.stderr ?? ''}`) };
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    // Some know no version flag: they print their usage and fail.
+    return { name, version: await packageVersion(name) };
+  }
+}
+
+/** The version of the Debian package of that name. */
+async function packageVersion(name: string): Promise<string> {
+  try {
+    const { stdout } = await run('dpkg-query', ['-W', '-f', '${Version}', name]);
+    return stdout;
+  } catch (error) {
+    return `version unknown (${error instanceof Error ? firstLine(error.message) : 'no package'})`;
   }
 }
 

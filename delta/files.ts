@@ -76,7 +76,9 @@ async function build(
   const diffId = parseDigest(await digestOfAll(access, { signal }));
   return writeDelta({
     kind: isTar ? 'tar' : 'file',
-    bases: [{ diffId: parseDigest(await digestOfAll(old, { signal })), size: old.size, access: old }],
+    bases: [
+      { diffId: parseDigest(await digestOfAll(old, { signal })), size: old.size, access: old },
+    ],
     outputs: [{ diffId, size: access.size, reuse: false, access, parts }],
     output: options.output,
     scratch,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
 import type { BlobStore } from '../storage/blob-store.ts';
-import type { DeltaPair, DeltaResult } from '../storage/catalog/catalog.ts';
+import type { DeltaPair, DeltaResult } from '../storage/catalog/delta-catalog.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import { buildImageDelta, type BuildReport } from './build.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';

@@ -1,4 +1,4 @@
-import type { DeltaPair } from '../storage/catalog/catalog.ts';
+import type { DeltaPair } from '../storage/catalog/delta-catalog.ts';
 import type { Digest } from '../storage/digest.ts';
 import type { RepoName, Tag } from '../storage/names.ts';
 
@@ -7,7 +7,10 @@ export interface TagHistory {
   readonly repo: RepoName;
   readonly tag: Tag;
   /** Each release's image manifests by platform; the first release is the current one. */
-  readonly releases: readonly (readonly { readonly platform: string; readonly manifest: Digest }[])[];
+  readonly releases: readonly (readonly {
+    readonly platform: string;
+    readonly manifest: Digest;
+  }[])[];
 }
 
 /** A version that devices run: as `FleetCatalog.live` lists them. */

@@ -68,7 +68,9 @@ export class OutputRun {
         yield piece;
       }
       if (!tagOf(hash).equals(head.tag)) {
-        throw this.#mismatch(`the frame at byte ${this.#frameOffset} gives other bytes than it should`);
+        throw this.#mismatch(
+          `the frame at byte ${this.#frameOffset} gives other bytes than it should`,
+        );
       }
       this.#frameOffset = head.endOffset;
     }

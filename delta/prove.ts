@@ -23,7 +23,9 @@ export interface ProofOptions extends IoOptions {
  * and each output's digest (which the applier checks). Throws `output_mismatch` when the delta leads
  * elsewhere, and what {@link applyDelta} throws.
  */
-export async function proveImageDelta(options: ProofOptions): Promise<{ readonly applyMs: number }> {
+export async function proveImageDelta(
+  options: ProofOptions,
+): Promise<{ readonly applyMs: number }> {
   const source = await FileAccess.open(options.delta);
   try {
     const started = performance.now();
@@ -51,7 +53,10 @@ function checkImages(delta: DeltaFile, { from, to }: ProofOptions): void {
   ] as const;
   for (const [what, found, expected] of checks) {
     if (found === expected) continue;
-    throw new DeltaError('output_mismatch', `the delta's ${what} is ${found ?? 'none'}, not ${expected}`);
+    throw new DeltaError(
+      'output_mismatch',
+      `the delta's ${what} is ${found ?? 'none'}, not ${expected}`,
+    );
   }
 }
 

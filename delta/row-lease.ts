@@ -2,6 +2,8 @@ import { isStorageError } from '../storage/errors.ts';
 
 /** A third: two renewals may fail before the lease runs out. */
 const RENEWALS_PER_LEASE = 3;
+/** At least this often, since a renewal also shows how far the work is. */
+const RENEW_MS = 1000;
 
 /** Renews a row's lease while work goes on, and stops the work once the lease is lost. */
 export class RowLease {
@@ -31,9 +33,12 @@ export class RowLease {
   async hold<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const signals = [this.#lost.signal, ...(this.#outer === undefined ? [] : [this.#outer])];
     let renewal: Promise<void> = Promise.resolve();
-    const timer = setInterval(() => {
-      renewal = this.#renewOnce();
-    }, this.#leaseMs / RENEWALS_PER_LEASE);
+    const timer = setInterval(
+      () => {
+        renewal = this.#renewOnce();
+      },
+      Math.min(this.#leaseMs / RENEWALS_PER_LEASE, RENEW_MS),
+    );
     try {
       return await work(AbortSignal.any(signals));
     } finally {

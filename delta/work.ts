@@ -1,5 +1,7 @@
 import type { BlobStore } from '../storage/blob-store.ts';
-import type { Catalog, DeltaRow, LayerRow, Lease } from '../storage/catalog/catalog.ts';
+import type { Catalog } from '../storage/catalog/catalog.ts';
+import type { DeltaRow } from '../storage/catalog/delta-catalog.ts';
+import type { LayerRow, Lease } from '../storage/catalog/layer-catalog.ts';
 import { ingestLayer } from '../storage/chunk/ingest.ts';
 import type { Clock } from '../storage/clock.ts';
 import { CodedError, isStorageError } from '../storage/errors.ts';

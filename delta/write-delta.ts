@@ -2,7 +2,7 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 
-import type { DeltaResult } from '../storage/catalog/catalog.ts';
+import type { DeltaResult } from '../storage/catalog/delta-catalog.ts';
 import { DigestHasher, type Digest } from '../storage/digest.ts';
 import { fromErrno, syncDirectory } from '../storage/durable.ts';
 import type { IoOptions } from '../storage/object-store.ts';
@@ -57,8 +57,11 @@ export interface WriteDeltaInput extends IoOptions {
   readonly progress: BuildProgress;
 }
 
-/** What applying holds beside a frame's streams: pieces in flight, the base window, decoder windows. */
-const RAM_BYTES = 8 * 1024 * 1024;
+/**
+ * What applying takes beside a frame's streams: decoders, the base window, and pieces that wait for
+ * the sink or for the garbage collector (measured: 36 MB in all on a tree of 27 MB).
+ */
+const RAM_BYTES = 32 * 1024 * 1024;
 const COPY_BYTES = 1024 * 1024;
 
 /** Encodes planned outputs and writes the delta durably: temporary file, fsync, rename. */

@@ -2,8 +2,8 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 
 import type { ServerConfig } from './config.ts';
-import { MatrixPlanner } from './matrix-planner.ts';
-import { startMatrix } from './matrix-service.ts';
+import { MatrixPlanner } from './matrix/matrix-planner.ts';
+import { startMatrix } from './matrix/matrix-service.ts';
 import { openStore } from './open-store.ts';
 import { createLogger, type Logger } from './observe/logger.ts';
 import { createMetrics } from './observe/metrics.ts';

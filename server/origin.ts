@@ -4,7 +4,7 @@ import { createBlobRoute } from './blobs.ts';
 import type { ServerConfig } from './config.ts';
 import { listen, type HttpServer } from './http/http-server.ts';
 import { loadContract } from './http/validate.ts';
-import { startMatrix, type MatrixService } from './matrix-service.ts';
+import { startMatrix, type MatrixService } from './matrix/matrix-service.ts';
 import { createRegistry } from './oci/registry.ts';
 import { openStore } from './open-store.ts';
 import { createLogger, type Logger } from './observe/logger.ts';

@@ -1,4 +1,5 @@
-import { AUDIT_SOURCES, type AuditSource, type Catalog } from './catalog/catalog.ts';
+import { AUDIT_SOURCES, type AuditSource } from './catalog/audit-catalog.ts';
+import type { Catalog } from './catalog/catalog.ts';
 import { DigestHasher, digestAlgorithm, type Digest } from './digest.ts';
 import { checkAborted } from './durable.ts';
 import { isStorageError, StorageError } from './errors.ts';

@@ -1,4 +1,5 @@
-import type { Catalog, GcCutoff } from './catalog/catalog.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { GcCutoff } from './catalog/gc-catalog.ts';
 import type { Clock } from './clock.ts';
 import type { Digest } from './digest.ts';
 import { checkAborted } from './durable.ts';

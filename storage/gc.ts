@@ -1,4 +1,5 @@
-import type { Catalog, GcCutoff, GcRows } from './catalog/catalog.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { GcCutoff, GcRows } from './catalog/gc-catalog.ts';
 import type { Clock } from './clock.ts';
 import { checkAborted } from './durable.ts';
 import { BlobSweep } from './gc-blobs.ts';

@@ -1,4 +1,4 @@
-import type { UploadPart, UploadSession } from './catalog/catalog.ts';
+import type { UploadPart, UploadSession } from './catalog/upload-catalog.ts';
 import { DigestHasher } from './digest.ts';
 import { uploadPartOffset, uploadPrefix, type ObjectKey } from './keys.ts';
 import type { ObjectEntry, ObjectStore } from './object-store.ts';

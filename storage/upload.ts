@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
 import { checkBytes } from './byte-source.ts';
-import type { Catalog, UploadPart, UploadSession } from './catalog/catalog.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { UploadPart, UploadSession } from './catalog/upload-catalog.ts';
 import type { Clock } from './clock.ts';
 import { digestAlgorithm, digestMismatch, digestOf, type Digest } from './digest.ts';
 import { checkAborted } from './durable.ts';

@@ -7,7 +7,7 @@ import { makeReleases } from './content.ts';
 import { startCuttingProxy, type CuttingProxy } from './cutting-proxy.ts';
 import { runDevice, runRivulet, startServer, type RunningServer } from './programs.ts';
 import { writeRelease, type WrittenImage } from './release.ts';
-import { printReport, type PlatformReport } from './report.ts';
+import { printReport, type PlatformReport, type UpdateResult } from './report.ts';
 import { cacheStatus, getJson, publishedDeltas, type PublishedDelta } from './server-facts.ts';
 import { Narrator } from './speak.ts';
 import { verifyDevice } from './verify.ts';
@@ -15,14 +15,6 @@ import { verifyDevice } from './verify.ts';
 const PRODUCT = 'demo/app';
 const CHANNEL = 'stable';
 const REGION = 'eu';
-
-/** How one device's last update went. */
-export interface UpdateResult {
-  readonly plan: string;
-  readonly bytes: number;
-  readonly applyMs: number;
-  readonly resumedAt?: number | undefined;
-}
 
 /** The whole path on real software: CI, origin, region and three devices, each a process of its own. */
 export class Demo {

@@ -14,6 +14,12 @@ const run = join(values.dir, 'run');
 
 await rm(run, { recursive: true, force: true });
 const demo = new Demo(join(process.cwd(), '.demo', 'packages'), run);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // The servers are processes of their own: an interrupted demo takes them along.
+  process.once(signal, () => {
+    void demo.stop().finally(() => process.exit(1));
+  });
+}
 try {
   await demo.run();
   if (values.keep) demo.leaveRunning();

@@ -1,9 +1,16 @@
 import { compressFrame } from '../../storage/zstd.ts';
 import { formatCount, formatTable } from '../table.ts';
-import type { UpdateResult } from './demo.ts';
 import type { WrittenImage } from './release.ts';
 import type { CacheStatus, PublishedDelta } from './server-facts.ts';
 import type { Narrator } from './speak.ts';
+
+/** How one device's last update went. */
+export interface UpdateResult {
+  readonly plan: string;
+  readonly bytes: number;
+  readonly applyMs: number;
+  readonly resumedAt?: number | undefined;
+}
 
 export interface PlatformReport {
   readonly platform: string;

@@ -6,7 +6,7 @@ import { checkAborted, DeltaError } from '../errors.ts';
 
 /** bsdiff's generator: writes a `BSDIFF40` patch file from two files. */
 export interface BsdiffGenerator {
-  /** `budget` when it was stopped after `budgetMs`. */
+  /** `budget` when it was stopped after `budgetMs` or got no memory. */
   diff(
     files: { readonly old: string; readonly new: string; readonly patch: string },
     options: IoOptions & { readonly budgetMs: number },
@@ -24,6 +24,8 @@ if (oldFile !== undefined) bsdiff.diffSync(oldFile, newFile, patchFile);
 `;
 const PROBE_MS = 30_000;
 const MAX_STDERR_BYTES = 4096;
+/** What bsdiff says when malloc fails (strerror of ENOMEM). */
+const NO_MEMORY = 'Cannot allocate memory';
 
 export type BsdiffLoad =
   | { readonly kind: 'loaded'; readonly generator: BsdiffGenerator }
@@ -57,15 +59,11 @@ async function run(
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '' },
   });
-  let isOver = false;
   let complaint = '';
   const stop = (): void => {
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(() => {
-    isOver = true;
-    stop();
-  }, budgetMs);
+  const timer = setTimeout(stop, budgetMs);
   signal?.addEventListener('abort', stop, { once: true });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(0, MAX_STDERR_BYTES);
@@ -75,15 +73,13 @@ async function run(
       child.once('error', fail).once('close', done);
     });
     checkAborted(signal, 'bsdiff');
-    if (isOver) return 'budget';
     if (status === 0) return 'done';
+    // No status: killed, by the timer or by a system that ran out of memory.
+    if (status === null || complaint.includes(NO_MEMORY)) return 'budget';
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
   }
-  const line =
-    /^(?:\w*Error: )?.*(?:Error|error|bsdiff).*$/m.exec(complaint)?.[0] ?? complaint.trim();
-  throw new DeltaError('budget', `bsdiff failed: ${line === '' ? 'it was killed' : line}`, {
-    detail: { complaint },
-  });
+  const line = /^.*Error: .*$/m.exec(complaint)?.[0] ?? complaint.trim().slice(0, 200);
+  throw new DeltaError('budget', `bsdiff failed: ${line}`, { detail: { complaint } });
 }

@@ -23,10 +23,13 @@ export async function reasonToDecline(
   const index = await BlockSet.of(old);
   if (index.distinct * 8 < index.blocks) return REASON.bsdiffRepetitive;
   const step = Math.max(Math.floor(fresh.size / SAMPLES), SAMPLE_BYTES);
+  let judged = 0;
   for (let at = 0; at + SAMPLE_BYTES <= fresh.size; at += step) {
-    if (index.meets(await fresh.read(at, SAMPLE_BYTES))) return undefined;
+    const { hits, tries } = index.probe(await fresh.read(at, SAMPLE_BYTES));
+    if (hits >= SAMPLE_HITS) return undefined;
+    if (tries >= SAMPLE_BYTES / 2) judged += 1;
   }
-  return REASON.unrelated;
+  return judged > 0 ? REASON.unrelated : undefined;
 }
 
 /** The sums of a file's aligned blocks; a false hit (1 in 1000 for 64 MiB) only makes files look alike. */
@@ -44,20 +47,22 @@ class BlockSet {
     for (let at = 0; at + BLOCK_BYTES <= source.size; at += READ_BYTES) {
       const bytes = await source.read(at, Math.min(READ_BYTES, source.size - at));
       for (let block = 0; block + BLOCK_BYTES <= bytes.length; block += BLOCK_BYTES) {
-        set.#add(blockSum(bytes, block));
+        if (!isFlat(bytes, block)) set.#add(blockSum(bytes, block));
       }
     }
     return set;
   }
 
-  /** True if some of the sample's blocks, at any offset, are in the set: far more than by chance. */
-  meets(sample: Buffer): boolean {
+  /** How many blocks of the sample, at any offset, were looked up (flat ones tell nothing) and found. */
+  probe(sample: Buffer): { readonly hits: number; readonly tries: number } {
     let hits = 0;
+    let tries = 0;
     for (let at = 0; at + BLOCK_BYTES <= sample.length; at += 1) {
       if (isFlat(sample, at)) continue;
+      tries += 1;
       if (this.#find(blockSum(sample, at)).isThere) hits += 1;
     }
-    return hits >= SAMPLE_HITS;
+    return { hits, tries };
   }
 
   #add(sum: number): void {
@@ -80,6 +85,7 @@ class BlockSet {
   }
 }
 
+/** Padding and zeros: long runs are taken out before bsdiff sees them. */
 function isFlat(bytes: Buffer, at: number): boolean {
   return bytes.readUInt32LE(at) === bytes.readUInt32LE(at + 12);
 }

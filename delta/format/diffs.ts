@@ -1,3 +1,4 @@
+import { DeltaError } from '../errors.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { LIMITS } from './limits.ts';
 
@@ -68,6 +69,9 @@ export class DiffReader {
 
   /** Nothing may be left. */
   end(): void {
+    if (this.#zeros > 0) {
+      throw new DeltaError('bad_format', `a frame has ${this.#zeros} differences too many`);
+    }
     this.#diffs.end();
     this.#gaps.end();
   }

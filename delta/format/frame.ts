@@ -58,7 +58,10 @@ export async function readFrameHead(source: RandomAccess, offset: number): Promi
   const dataOffset = offset + reader.offset;
   const endOffset = dataOffset + heads.reduce((sum, head) => sum + head.storedBytes, 0);
   if (endOffset > source.size) {
-    throw new DeltaError('bad_format', `the frame at byte ${offset} goes on after the end of the delta`);
+    throw new DeltaError(
+      'bad_format',
+      `the frame at byte ${offset} goes on after the end of the delta`,
+    );
   }
   return { outputBytes, tag, streams, dataOffset, endOffset };
 }

@@ -3,7 +3,13 @@ import type { RandomAccess } from '../../storage/random-access.ts';
 import { DeltaError } from '../errors.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { LIMITS } from './limits.ts';
-import { packStream, readStreamHead, unpackStream, writeStreamHead, type Effort } from './stream.ts';
+import {
+  packStream,
+  readStreamHead,
+  unpackStream,
+  writeStreamHead,
+  type Effort,
+} from './stream.ts';
 import { TAG_BYTES, tag16 } from './tag.ts';
 
 export const MAGIC = Buffer.from('RVLD');
@@ -52,7 +58,10 @@ export async function formatHeader(header: DeltaHeader, effort: Effort): Promise
   for (const { diffId, size } of header.base) body.text(diffId).varint(size);
   body.varint(header.outputs.length);
   for (const { diffId, size, reuse } of header.outputs) {
-    body.text(diffId).varint(size).byte(reuse ? 1 : 0);
+    body
+      .text(diffId)
+      .varint(size)
+      .byte(reuse ? 1 : 0);
   }
   if (header.image !== undefined) {
     const { from, to, mediaType, manifestBytes, configBytes } = header.image;
@@ -94,12 +103,18 @@ export async function readHeader(
   const bodyOffset = reader.offset;
   const framesOffset = bodyOffset + head.storedBytes + TAG_BYTES;
   if (framesOffset > source.size) {
-    throw new DeltaError('bad_format', `the delta is cut off in its header, at ${source.size} bytes`);
+    throw new DeltaError(
+      'bad_format',
+      `the delta is cut off in its header, at ${source.size} bytes`,
+    );
   }
   const whole = await source.read(0, framesOffset);
   const tagged = whole.subarray(0, framesOffset - TAG_BYTES);
   if (!tag16(tagged).equals(whole.subarray(tagged.length))) {
-    throw new DeltaError('bad_format', 'the header of the delta is damaged: its digest is another one');
+    throw new DeltaError(
+      'bad_format',
+      'the header of the delta is damaged: its digest is another one',
+    );
   }
   const header = parseBody(await unpackStream(head, tagged.subarray(bodyOffset)));
   const size = framesOffset + header.framesBytes;
@@ -123,7 +138,10 @@ function parseBody(bytes: Buffer): DeltaHeader {
   const outputs = readList(reader, () => ({ ...readFile(reader), reuse: readMode(reader) }));
   const image = kind === 'image' ? readImageFacts(reader) : undefined;
   reader.end();
-  if (kind !== 'image' && (base.length !== 1 || outputs.length !== 1 || outputs[0]?.reuse !== false)) {
+  if (
+    kind !== 'image' &&
+    (base.length !== 1 || outputs.length !== 1 || outputs[0]?.reuse !== false)
+  ) {
     throw new DeltaError('bad_format', `a ${kind} delta needs one base file and one output`);
   }
   checkTotal(base);
@@ -142,7 +160,8 @@ function readFile(reader: ByteReader): FileFacts {
 
 function readMode(reader: ByteReader): boolean {
   const mode = reader.byte();
-  if (mode > 1) throw new DeltaError('bad_format', `an output of the delta has the unknown mode ${mode}`);
+  if (mode > 1)
+    throw new DeltaError('bad_format', `an output of the delta has the unknown mode ${mode}`);
   return mode === 1;
 }
 

@@ -12,10 +12,9 @@ export const REASON = {
   header: 4,
   newHeader: 5,
   bsdiffMissing: 6,
-  bsdiffTooLarge: 7,
-  bsdiffRepetitive: 8,
-  bsdiffBudget: 9,
-  unrelated: 10,
+  bsdiffRepetitive: 7,
+  bsdiffBudget: 8,
+  unrelated: 9,
 } as const;
 export type Reason = (typeof REASON)[keyof typeof REASON];
 
@@ -27,9 +26,8 @@ const REASON_TEXTS: Readonly<Record<Reason, string>> = {
   [REASON.header]: 'compared with the old header of the same entry',
   [REASON.newHeader]: 'a tar header without a like old one',
   [REASON.bsdiffMissing]: 'no difference was tried: bsdiff-node was not installed',
-  [REASON.bsdiffTooLarge]: 'no difference was tried: too large for bsdiff',
   [REASON.bsdiffRepetitive]: 'no difference was tried: the old bytes repeat themselves too much',
-  [REASON.bsdiffBudget]: 'no difference: bsdiff ran out of its time budget',
+  [REASON.bsdiffBudget]: 'no difference: bsdiff ran out of its time or memory budget',
   [REASON.unrelated]: 'no difference was tried: samples of old and new have nothing in common',
 };
 

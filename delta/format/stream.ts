@@ -47,7 +47,8 @@ export async function packStream(raw: Buffer, effort: Effort): Promise<PackedStr
       },
     }),
   ]);
-  if (br.length < rawBytes && br.length <= zstd.length) return { method: BROTLI, rawBytes, stored: br };
+  if (br.length < rawBytes && br.length <= zstd.length)
+    return { method: BROTLI, rawBytes, stored: br };
   if (zstd.length < rawBytes) return { method: ZSTD, rawBytes, stored: zstd };
   return { method: STORED, rawBytes, stored: Buffer.from(raw) };
 }
@@ -66,7 +67,10 @@ export interface StreamHead {
 }
 
 /** Reads and bounds a stream's head; `bad_format` otherwise. */
-export function readStreamHead(from: ByteReader, maxRawBytes: number = LIMITS.streamBytes): StreamHead {
+export function readStreamHead(
+  from: ByteReader,
+  maxRawBytes: number = LIMITS.streamBytes,
+): StreamHead {
   const method = from.byte();
   switch (method) {
     case EMPTY:

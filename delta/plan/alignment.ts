@@ -10,7 +10,7 @@ export interface BaseMatch extends Match {
  * The least length at which a match is worth an instruction: about four bytes of instruction and
  * source against half a byte for each literal (measured on programs).
  */
-const MIN_MATCH_BYTES = 10;
+const MIN_MATCH_BYTES = 20;
 
 /** Instructions for `length` new bytes: matches, and literals between them. */
 export function toInstructions(matches: readonly BaseMatch[], length: number): Instruction[] {

@@ -40,7 +40,14 @@ export class FrameNotes {
         continue;
       }
       const key = `${codec} ${reason}`;
-      const sum = together.get(key) ?? { codec, reason, count: 0, rawBytes: 0, codedBytes: 0, name: '' };
+      const sum = together.get(key) ?? {
+        codec,
+        reason,
+        count: 0,
+        rawBytes: 0,
+        codedBytes: 0,
+        name: '',
+      };
       together.set(key, {
         ...sum,
         count: sum.count + 1,

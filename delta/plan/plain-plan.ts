@@ -23,7 +23,8 @@ export async function planPlain(
   const length = output.size;
   if (length === 0) return [];
   const old = base === undefined ? undefined : bases[base];
-  const range = base === undefined || old === undefined ? undefined : { base, offset: 0, length: old.size };
+  const range =
+    base === undefined || old === undefined ? undefined : { base, offset: 0, length: old.size };
   if (range?.length === length && old !== undefined && (await areEqual(old, output, input))) {
     return [
       {

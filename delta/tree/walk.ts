@@ -1,6 +1,12 @@
 import type { RandomAccess } from '../../storage/random-access.ts';
-import { BLOCK_BYTES, isZeroBlock, parseTarHeader, untilZero, type TarHeader } from './header.ts';
-import { parsePax } from './pax.ts';
+import {
+  BLOCK_BYTES,
+  isZeroBlock,
+  parseTarHeader,
+  untilZero,
+  type TarHeader,
+} from '../../storage/tar/header.ts';
+import { parsePax } from '../../storage/tar/pax.ts';
 import { WindowReader } from './window-reader.ts';
 
 /** One entry: its headers (long names and PAX records included), its payload, its padding. */
@@ -82,7 +88,12 @@ async function readEntry(reader: WindowReader, start: number): Promise<TarEntry 
 async function finishEntry(
   reader: WindowReader,
   header: TarHeader,
-  found: { readonly name: Buffer; readonly start: number; readonly at: number; readonly size: number },
+  found: {
+    readonly name: Buffer;
+    readonly start: number;
+    readonly at: number;
+    readonly size: number;
+  },
 ): Promise<TarEntry | undefined> {
   const { name, start } = found;
   const payloadStart = await skipSparseMaps(reader, header, found.at);

@@ -1,4 +1,4 @@
-import type { TokenCatalog } from '../../storage/catalog/catalog.ts';
+import type { TokenCatalog } from '../../storage/catalog/token-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { CodedError } from '../../storage/errors.ts';
 import { HttpError } from '../http/errors.ts';

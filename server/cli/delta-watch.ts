@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ReleasesResponse } from '../../delta/agent/protocol.ts';
-import type { DeltaState } from '../../storage/catalog/catalog.ts';
+import type { DeltaState } from '../../storage/catalog/delta-catalog.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import { ServerError } from '../errors.ts';

@@ -2,7 +2,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { sendStored } from '../http/send-stored.ts';
 import { OciError } from './errors.ts';
 import { readDigest, readRepo } from './names.ts';
-import type { RegistryOptions } from './registry.ts';
+import type { RegistryOptions } from './options.ts';
 import { sendEmpty } from './respond.ts';
 
 /** Blobs of a repository (OCI distribution 1.1, "Pulling blobs", "Deleting Blobs"). */

@@ -1,4 +1,4 @@
-import type { ManifestChild, ManifestRow } from '../../storage/catalog/catalog.ts';
+import type { ManifestChild, ManifestRow } from '../../storage/catalog/repository-catalog.ts';
 import {
   isImageManifestType,
   isIndexType,

@@ -1,11 +1,11 @@
-import type { ManifestChild } from '../../storage/catalog/catalog.ts';
+import type { ManifestChild } from '../../storage/catalog/repository-catalog.ts';
 import { isImageManifestType, isIndexType, type Descriptor } from '../../storage/descriptor.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { RepoName } from '../../storage/names.ts';
 import { OciError } from './errors.ts';
 import type { Named } from './manifest-document.ts';
 import { isNonDistributable } from './manifest-schema.ts';
-import type { RegistryOptions } from './registry.ts';
+import type { RegistryOptions } from './options.ts';
 
 type Stores = Pick<RegistryOptions, 'blobs' | 'catalog'>;
 

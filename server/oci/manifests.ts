@@ -1,4 +1,4 @@
-import type { ManifestRow } from '../../storage/catalog/catalog.ts';
+import type { ManifestRow } from '../../storage/catalog/repository-catalog.ts';
 import { isImageManifestType } from '../../storage/descriptor.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
@@ -11,7 +11,7 @@ import { readManifestDocument, type ManifestDocument } from './manifest-document
 import { checkNames } from './manifest-names.ts';
 import { TAR_LAYER_TYPES, type ManifestSchemas } from './manifest-schema.ts';
 import { readReference, readRepo, readTag, type Reference } from './names.ts';
-import type { RegistryOptions } from './registry.ts';
+import type { RegistryOptions } from './options.ts';
 import { sendEmpty } from './respond.ts';
 
 /** The least that the specification asks a registry to accept, and the most that clients read. */

@@ -1,8 +1,8 @@
-import type { ManifestRow } from '../../storage/catalog/catalog.ts';
+import type { ManifestRow } from '../../storage/catalog/repository-catalog.ts';
 import { MEDIA_TYPES } from '../../storage/descriptor.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { readDigest, readRepo } from './names.ts';
-import type { RegistryOptions } from './registry.ts';
+import type { RegistryOptions } from './options.ts';
 import { sendJson } from './respond.ts';
 
 /** A client may refuse a manifest of more than 4 MiB: a longer list goes out in pages. */

@@ -1,38 +1,13 @@
-import type { BlobStore } from '../../storage/blob-store.ts';
-import type { Catalog } from '../../storage/catalog/catalog.ts';
-import type { Clock } from '../../storage/clock.ts';
-import type { Digest } from '../../storage/digest.ts';
-import type { RepoName, Tag } from '../../storage/names.ts';
-import type { UploadService } from '../../storage/upload.ts';
 import type { Exchange, RawRoute } from '../http/exchange.ts';
-import type { Logger } from '../observe/logger.ts';
 import { BlobResource } from './blobs.ts';
 import { OciError, sendOciError, toOciError, type OciErrorCode } from './errors.ts';
 import { compileManifestSchemas } from './manifest-schema.ts';
 import { ManifestResource } from './manifests.ts';
+import type { RegistryOptions } from './options.ts';
 import { ReferrerResource } from './referrers.ts';
 import { sendJson } from './respond.ts';
 import { RepositoryResource, TagResource } from './tags.ts';
 import { UploadResource } from './uploads.ts';
-
-export interface RegistryOptions {
-  readonly blobs: BlobStore;
-  readonly catalog: Catalog;
-  readonly uploads: UploadService;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /**
-   * Told after a manifest, and its tag if it has one, is durable; the push is answered afterwards,
-   * and succeeds whatever this does.
-   */
-  readonly onManifest?:
-    ((repo: RepoName, digest: Digest, tag: Tag | undefined) => Promise<void>) | undefined;
-  /**
-   * Asked before a request is carried out, with the repository it names (not yet checked), undefined
-   * where it names none; throws to refuse. Without it everyone may do everything.
-   */
-  readonly authorize?: ((x: Exchange, repo: string | undefined) => Promise<void>) | undefined;
-}
 
 /** `name` and `reference` are what the pattern caught, not yet checked. */
 type Handler = (x: Exchange, name: string, reference: string) => Promise<void>;

@@ -2,7 +2,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { OciError } from './errors.ts';
 import { readRepo } from './names.ts';
 import { cutPage, readPage } from './paging.ts';
-import type { RegistryOptions } from './registry.ts';
+import type { RegistryOptions } from './options.ts';
 import { sendJson } from './respond.ts';
 
 /** Tags of a repository, in ASCII order (OCI distribution 1.1, "Listing Tags"). */

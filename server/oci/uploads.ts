@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 
-import type { UploadSession } from '../../storage/catalog/catalog.ts';
+import type { UploadSession } from '../../storage/catalog/upload-catalog.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { isStorageError } from '../../storage/errors.ts';
 import type { UploadId } from '../../storage/keys.ts';
@@ -10,7 +10,7 @@ import { bodySource, hasBody } from './body.ts';
 import { readChunkPlace } from './chunk-place.ts';
 import { OciError, toOciError } from './errors.ts';
 import { readDigest, readRepo, readUploadId } from './names.ts';
-import type { RegistryOptions } from './registry.ts';
+import type { RegistryOptions } from './options.ts';
 import { sendEmpty } from './respond.ts';
 
 /** Every piece becomes an object: smaller ones are taken, but not asked for. */

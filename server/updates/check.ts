@@ -1,5 +1,6 @@
 import type { CheckRequest, ReleaseFacts } from '../../delta/agent/protocol.ts';
-import type { Catalog, DeviceRow } from '../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { DeviceRow } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';

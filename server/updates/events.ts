@@ -1,5 +1,5 @@
 import type { EventsRequest } from '../../delta/agent/protocol.ts';
-import type { FleetCatalog } from '../../storage/catalog/catalog.ts';
+import type { FleetCatalog } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import { HttpError } from '../http/errors.ts';

@@ -1,5 +1,7 @@
 import type { PlatformFacts, ReleaseFacts } from '../../delta/agent/protocol.ts';
-import type { Catalog, DeltaRow, DeltaState, Release } from '../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { DeltaRow, DeltaState } from '../../storage/catalog/delta-catalog.ts';
+import type { Release } from '../../storage/catalog/repository-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';

@@ -1,7 +1,9 @@
 import type { Response } from 'express';
 
 import type { ReleasesResponse } from '../../delta/agent/protocol.ts';
-import type { Catalog, DeltaRow, DeltaState, Release } from '../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { DeltaRow, DeltaState } from '../../storage/catalog/delta-catalog.ts';
+import type { Release } from '../../storage/catalog/repository-catalog.ts';
 import { digestOf, parseDigest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import { checkConditions } from '../http/conditions.ts';

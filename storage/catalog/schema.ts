@@ -3,13 +3,11 @@ import type { Generated, GeneratedAlways } from 'kysely';
 import type { Digest } from '../digest.ts';
 import type { UploadId } from '../keys.ts';
 import type { RepoName, Tag } from '../names.ts';
-import type {
-  DeltaState,
-  DeviceEventType,
-  LayerState,
-  ManifestChild,
-  UploadPart,
-} from './catalog.ts';
+import type { DeltaState } from './delta-catalog.ts';
+import type { DeviceEventType } from './fleet-catalog.ts';
+import type { LayerState } from './layer-catalog.ts';
+import type { ManifestChild } from './repository-catalog.ts';
+import type { UploadPart } from './upload-catalog.ts';
 
 /**
  * The catalog's tables as `migrations.ts` makes them. Names are compared byte by byte (SQLite's

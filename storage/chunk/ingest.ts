@@ -1,14 +1,14 @@
 import { pipeline, type Readable } from 'node:stream';
 
 import type { BlobStore } from '../blob-store.ts';
-import type { ChunkedLayer, ChunkLocation, LayerCatalog } from '../catalog/catalog.ts';
+import type { ChunkedLayer, ChunkLocation, LayerCatalog } from '../catalog/layer-catalog.ts';
 import { digestOf, DigestHasher, verifyStream, type Digest } from '../digest.ts';
 import { formatChunkIndex, MAX_CHUNKS } from './chunk-index.ts';
 import { chunkStream, MIN_CHUNK_BYTES } from './fastcdc.ts';
 import { LayerBuilder } from './layer-builder.ts';
 import { openLayer } from './layer-stream.ts';
 import { PackWriter } from './pack.ts';
-import { checkTar } from './tar-check.ts';
+import { checkTar } from '../tar/tar-check.ts';
 
 /** The largest layer whose chunks are sure to fit an index: 16 GiB. */
 export const MAX_LAYER_RAW_BYTES = MAX_CHUNKS * MIN_CHUNK_BYTES;

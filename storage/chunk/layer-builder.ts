@@ -1,4 +1,4 @@
-import type { ChunkLocation, ChunkRow } from '../catalog/catalog.ts';
+import type { ChunkLocation, ChunkRow } from '../catalog/layer-catalog.ts';
 import type { Digest } from '../digest.ts';
 import { StorageError } from '../errors.ts';
 import { compressFrame } from '../zstd.ts';

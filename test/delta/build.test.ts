@@ -15,7 +15,16 @@ import { BlobStore } from '../../storage/blob-store.ts';
 import { digestOf, type Digest } from '../../storage/digest.ts';
 import { createMemoryStore } from '../../storage/drivers/memory.ts';
 import { BufferAccess, FileAccess } from '../../storage/random-access.ts';
-import { makeTar, noise, prose, pushImage, quickBsdiff, touched, withFolder } from './support.ts';
+import {
+  makeTar,
+  noBsdiff,
+  noise,
+  prose,
+  pushImage,
+  quickBsdiff,
+  touched,
+  withFolder,
+} from './support.ts';
 
 interface World {
   readonly folder: string;
@@ -32,6 +41,7 @@ async function withDelta(
   oldTars: readonly Buffer[],
   newTars: readonly Buffer[],
   work: (world: World) => Promise<void>,
+  load = quickBsdiff,
 ): Promise<void> {
   await withFolder(async (folder) => {
     const blobs = new BlobStore(createMemoryStore());
@@ -46,7 +56,7 @@ async function withDelta(
       output: delta,
       scratch: folder,
       profile: 'fast',
-      loadBsdiff: quickBsdiff,
+      loadBsdiff: load,
     });
     await work({ folder, blobs, from, to, oldImage, newImage, delta, report });
     await from.close();
@@ -239,36 +249,41 @@ describe('resuming', () => {
   const NEW_BIG = makeTar([{ name: 'big', bytes: touched(noise(9_000_000, 1), 300, 2) }]);
 
   it('goes on after the last good frame of what an interrupted apply left', async () => {
-    await withDelta([OLD_BIG], [NEW_BIG], async ({ delta: path, folder }) => {
-      const source = await FileAccess.open(path);
-      const delta = await openDelta(source);
-      const place = join(folder, 'output');
-      const starts: number[] = [];
-      const apply = async (): Promise<void> => {
-        const existing = await FileAccess.open(place);
-        await applyDelta(delta, baseOf([OLD_BIG]), {
-          existing: () => Promise.resolve(existing),
-          output: async (_output, start) => {
-            starts.push(start);
-            await truncate(place, start);
-            return createWriteStream(place, { flags: 'r+', start });
-          },
-        });
-        await existing.close();
-      };
-      const damaged = Buffer.from(NEW_BIG.subarray(0, 8_500_000));
-      damaged[5_000_000] = (damaged[5_000_000] ?? 0) ^ 1;
-      for (const left of [Buffer.alloc(0), NEW_BIG.subarray(0, 5_000_000), damaged, NEW_BIG]) {
-        await writeFile(place, left);
-        await apply();
-        expect((await readFile(place)).equals(NEW_BIG)).toBe(true);
-      }
-      expect(starts[0]).toBe(0);
-      expect(starts[1]).toBeGreaterThan(4_000_000);
-      expect(starts[2]).toBe(starts[1]);
-      expect(starts[3]).toBe(NEW_BIG.length);
-      await source.close();
-    });
+    await withDelta(
+      [OLD_BIG],
+      [NEW_BIG],
+      async ({ delta: path, folder }) => {
+        const source = await FileAccess.open(path);
+        const delta = await openDelta(source);
+        const place = join(folder, 'output');
+        const starts: number[] = [];
+        const apply = async (): Promise<void> => {
+          const existing = await FileAccess.open(place);
+          await applyDelta(delta, baseOf([OLD_BIG]), {
+            existing: () => Promise.resolve(existing),
+            output: async (_output, start) => {
+              starts.push(start);
+              await truncate(place, start);
+              return createWriteStream(place, { flags: 'r+', start });
+            },
+          });
+          await existing.close();
+        };
+        const damaged = Buffer.from(NEW_BIG.subarray(0, 8_500_000));
+        damaged[5_000_000] = (damaged[5_000_000] ?? 0) ^ 1;
+        for (const left of [Buffer.alloc(0), NEW_BIG.subarray(0, 5_000_000), damaged, NEW_BIG]) {
+          await writeFile(place, left);
+          await apply();
+          expect((await readFile(place)).equals(NEW_BIG)).toBe(true);
+        }
+        expect(starts[0]).toBe(0);
+        expect(starts[1]).toBeGreaterThan(4_000_000);
+        expect(starts[2]).toBe(starts[1]);
+        expect(starts[3]).toBe(NEW_BIG.length);
+        await source.close();
+      },
+      () => Promise.resolve(noBsdiff()),
+    );
   });
 });
 

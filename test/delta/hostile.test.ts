@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import { Writable } from 'node:stream';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -13,7 +14,16 @@ import { EFFORTS } from '../../delta/format/stream.ts';
 import { inspectDelta } from '../../delta/inspect.ts';
 import { StorageError } from '../../storage/errors.ts';
 import { BufferAccess } from '../../storage/random-access.ts';
-import { makeTar, noise, prose, quickBsdiff, random, touched, withFolder } from './support.ts';
+import {
+  makeTar,
+  noBsdiff,
+  noise,
+  prose,
+  quickBsdiff,
+  random,
+  touched,
+  withFolder,
+} from './support.ts';
 
 interface Sample {
   readonly old: Buffer;
@@ -21,7 +31,7 @@ interface Sample {
   readonly delta: Buffer;
 }
 
-async function makeSample(old: Buffer, fresh: Buffer): Promise<Sample> {
+async function makeSample(old: Buffer, fresh: Buffer, load = quickBsdiff): Promise<Sample> {
   return withFolder(async (folder) => {
     await writeFile(join(folder, 'old'), old);
     await writeFile(join(folder, 'new'), fresh);
@@ -31,14 +41,14 @@ async function makeSample(old: Buffer, fresh: Buffer): Promise<Sample> {
       output: join(folder, 'delta'),
       scratch: folder,
       profile: 'fast',
-      loadBsdiff: quickBsdiff,
+      loadBsdiff: load,
     });
     return { old, fresh, delta: await readFile(join(folder, 'delta')) };
   });
 }
 
 /** Applies and says what came out; anything but the right bytes or a coded error is a failure. */
-async function attempt({ old, fresh }: Sample, delta: Buffer): Promise<'right' | string> {
+async function attempt({ old, fresh }: Sample, delta: Buffer): Promise<string> {
   const parts: Buffer[] = [];
   let destroyed: unknown;
   let bytes = 0;
@@ -67,8 +77,10 @@ async function attempt({ old, fresh }: Sample, delta: Buffer): Promise<'right' |
     );
   } catch (error) {
     if (!(error instanceof DeltaError || error instanceof StorageError)) throw error;
-    // A sink that was opened is told.
-    if (parts.length > 0) expect(destroyed).toBe(error);
+    // A sink that was opened is told, unless its output was complete and right before the fault.
+    if (parts.length > 0 && destroyed !== error) {
+      expect(Buffer.concat(parts).equals(fresh)).toBe(true);
+    }
     return error.code;
   }
   expect(Buffer.concat(parts).equals(fresh)).toBe(true);
@@ -191,17 +203,33 @@ describe('a damaged delta gives a coded error or the right bytes', () => {
     }
   });
 
-  it('every flipped bit of the first frame that matters is found before a second frame is made', async () => {
-    const [sample] = samples;
-    if (sample === undefined) throw new Error('no sample');
+  it('a flipped byte is found in its frame: nothing of the next one is made', async () => {
+    const old = noise(9_000_000, 5);
+    const sample = await makeSample(old, touched(old, 100, 6), () => Promise.resolve(noBsdiff()));
     const { framesOffset } = await readHeader(new BufferAccess(sample.delta));
-    const head = await readFrameHead(new BufferAccess(sample.delta), framesOffset);
-    for (let at = framesOffset; at < head.endOffset; at += 7) {
-      const copy = Buffer.from(sample.delta);
-      copy[at] = (copy[at] ?? 0) ^ 0x10;
-      const outcome = await attempt(sample, copy);
-      expect(['bad_format', 'output_mismatch', 'right']).toContain(outcome);
-    }
+    const first = await readFrameHead(new BufferAccess(sample.delta), framesOffset);
+    const copy = Buffer.from(sample.delta);
+    const inDiffs = first.dataOffset + first.streams.ops.storedBytes + 20;
+    copy[inDiffs] = (copy[inDiffs] ?? 0) ^ 0x10;
+    let bytes = 0;
+    const applied = applyDelta(
+      await openDelta(new BufferAccess(copy)),
+      { tar: () => Promise.resolve(new BufferAccess(old)) },
+      {
+        output: () =>
+          Promise.resolve(
+            new Writable({
+              write: (piece: Buffer, _encoding, done) => {
+                bytes += piece.length;
+                done();
+              },
+            }),
+          ),
+      },
+    );
+    await expect(applied).rejects.toBeInstanceOf(DeltaError);
+    expect(bytes).toBeLessThanOrEqual(first.outputBytes);
+    expect(first.outputBytes).toBeLessThan(5_000_000);
   });
 });
 
@@ -229,7 +257,9 @@ describe('a lying delta', () => {
 
   it('of another kind of file is refused', async () => {
     for (const bytes of [Buffer.alloc(0), Buffer.from('RVL'), Buffer.from('PK\x03\x04 and more')]) {
-      await expect(openDelta(new BufferAccess(bytes))).rejects.toMatchObject({ code: 'bad_format' });
+      await expect(openDelta(new BufferAccess(bytes))).rejects.toMatchObject({
+        code: 'bad_format',
+      });
     }
   });
 
@@ -246,19 +276,20 @@ describe('a lying delta', () => {
 
   it('with a bomb for a stream is stopped at the length it admits to', async () => {
     const sample = sampleOf(1);
-    const { header: facts, framesOffset } = await header(sample);
-    const { brotliCompressSync } = await import('node:zlib');
+    const { header: facts } = await header(sample);
     const bomb = brotliCompressSync(Buffer.alloc(64 * 1024 * 1024));
     const frame = new ByteWriter().varint(100).bytes(Buffer.alloc(16));
     frame.byte(3).varint(1000).varint(bomb.length).bytes(Buffer.alloc(5)).bytes(bomb);
     const frames = frame.view();
     const begin = await formatHeader({ ...facts, framesBytes: frames.length }, EFFORTS.fast);
-    expect(framesOffset).toBeGreaterThan(0);
     expect(await attempt(sample, Buffer.concat([begin, frames]))).toBe('bad_format');
   });
 
   it.each<[string, (frame: ByteWriter) => void]>([
-    ['an output beyond the bound', (frame) => frame.varint(33 * 1024 * 1024).bytes(Buffer.alloc(22))],
+    [
+      'an output beyond the bound',
+      (frame) => frame.varint(33 * 1024 * 1024).bytes(Buffer.alloc(22)),
+    ],
     ['an empty frame', (frame) => frame.varint(0).bytes(Buffer.alloc(22))],
     [
       'streams beyond the bound',
@@ -268,7 +299,10 @@ describe('a lying delta', () => {
           .bytes(Buffer.alloc(16))
           .bytes(Buffer.from([3, 0x80, 0x80, 0x80, 0x08, 1, 0, 0, 0, 0, 0])),
     ],
-    ['an unknown method', (frame) => frame.varint(100).bytes(Buffer.alloc(16)).bytes(Buffer.alloc(6, 9))],
+    [
+      'an unknown method',
+      (frame) => frame.varint(100).bytes(Buffer.alloc(16)).bytes(Buffer.alloc(6, 9)),
+    ],
     ['a number of nine bytes', (frame) => frame.bytes(Buffer.alloc(40, 0xff))],
   ])('with %s is refused', async (_name, write) => {
     const sample = sampleOf(0);

@@ -34,11 +34,26 @@ describe('readImage', () => {
 
   it.each<[string, unknown, unknown, RegExp]>([
     ['no layers array', {}, config, /layers is no array/],
-    ['a layer without digest', { layers: [{ mediaType: 'x', size: 1 }] }, config, /layers\[0\].digest/],
-    ['more layers than diff_ids', { layers: [layer, layer] }, config, /2 layers, its config 1 diff_ids/],
+    [
+      'a layer without digest',
+      { layers: [{ mediaType: 'x', size: 1 }] },
+      config,
+      /layers\[0\].digest/,
+    ],
+    [
+      'more layers than diff_ids',
+      { layers: [layer, layer] },
+      config,
+      /2 layers, its config 1 diff_ids/,
+    ],
     ['no rootfs', { layers: [] }, { os: 'linux', architecture: 'amd64' }, /rootfs is no object/],
     ['a config without os', { layers: [] }, { rootfs: { diff_ids: [] } }, /os is no string/],
-    ['a negative size', { layers: [{ ...layer, size: -1 }] }, config, /layers\[0\].size is no size/],
+    [
+      'a negative size',
+      { layers: [{ ...layer, size: -1 }] },
+      config,
+      /layers\[0\].size is no size/,
+    ],
     ['another type', { mediaType: MEDIA_TYPES.ociIndex, layers: [layer] }, config, /its type is/],
   ])('refuses %s', async (_name, manifest, configJson, message) => {
     const blobs = store();

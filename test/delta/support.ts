@@ -130,6 +130,8 @@ export interface ImageOptions {
   readonly variant?: string | undefined;
   /** Layers are stored as plain tars instead of gzip. */
   readonly plain?: boolean | undefined;
+  /** Written in the manifest instead of the layers' true size. */
+  readonly layerSize?: number | undefined;
 }
 
 /** Pushes an image with these layer tars; returns its manifest's digest. */
@@ -142,7 +144,7 @@ export async function pushImage(
   for (const tar of tars) {
     const blob = options.plain === true ? tar : gzipSync(tar);
     const { digest, size } = await blobs.putBytes(blob);
-    layers.push({ mediaType: MEDIA_TYPES.ociLayerGzip, digest, size });
+    layers.push({ mediaType: MEDIA_TYPES.ociLayerGzip, digest, size: options.layerSize ?? size });
   }
   const config = await putJson(blobs, {
     os: 'linux',
@@ -191,4 +193,9 @@ export function quickBsdiff(): Promise<BsdiffLoad> {
 
 export function noBsdiff(): BsdiffLoad {
   return { kind: 'missing', why: 'left out by the test' };
+}
+
+/** False where there was no compiler when the packages were installed. */
+export async function hasBsdiff(): Promise<boolean> {
+  return (await quickBsdiff()).kind === 'loaded';
 }

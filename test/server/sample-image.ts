@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 
 import type { BlobStore } from '../../storage/blob-store.ts';
-import type { RepositoryCatalog } from '../../storage/catalog/catalog.ts';
+import type { RepositoryCatalog } from '../../storage/catalog/repository-catalog.ts';
 import {
   formatPlatform,
   MEDIA_TYPES,

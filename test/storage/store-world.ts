@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 import { BlobStore } from '../../storage/blob-store.ts';
-import type { Catalog, ChunkRow } from '../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { ChunkRow } from '../../storage/catalog/layer-catalog.ts';
 import { openSqliteCatalog } from '../../storage/catalog/sqlite.ts';
 import { digestOf, type Digest } from '../../storage/digest.ts';
 import { openFsStore } from '../../storage/drivers/fs.ts';

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
-import type { AuditCatalog, AuditSource } from '../catalog.ts';
+import type { AuditCatalog, AuditSource } from '../audit-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { affectedBy } from './affected.ts';
 import type { SqlContext } from './context.ts';

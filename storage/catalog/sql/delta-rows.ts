@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 
-import type { DeltaResult, DeltaRow } from '../catalog.ts';
+import type { DeltaResult, DeltaRow } from '../delta-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { parseCodecs } from './json.ts';
 

@@ -8,8 +8,8 @@ import type {
   DeltaResult,
   DeltaRow,
   DeltaState,
-  Lease,
-} from '../catalog.ts';
+} from '../delta-catalog.ts';
+import type { Lease } from '../layer-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { nameStored } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';

@@ -3,7 +3,8 @@ import { sql } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import { StorageError } from '../../errors.ts';
-import type { DecisionRow, DeviceEvent, DeviceRow, FleetCatalog, Page } from '../catalog.ts';
+import type { DecisionRow, DeviceEvent, DeviceRow, FleetCatalog } from '../fleet-catalog.ts';
+import type { Page } from '../repository-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches, type SqlContext } from './context.ts';
 

@@ -1,6 +1,6 @@
 import type { Expression, ExpressionBuilder, SqlBool } from 'kysely';
 
-import type { GcCutoff } from '../catalog.ts';
+import type { GcCutoff } from '../gc-catalog.ts';
 import type { Schema } from '../schema.ts';
 
 /** A blob pushed or mounted so lately that its manifest may be on its way. */

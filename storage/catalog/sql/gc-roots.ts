@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
-import type { GcCutoff } from '../catalog.ts';
+import type { GcCutoff } from '../gc-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches } from './context.ts';
 import { isLiveLayer, isRecentLink } from './gc-live.ts';

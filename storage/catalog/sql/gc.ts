@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
-import type { GcCatalog, GcCutoff, GcRows } from '../catalog.ts';
+import type { GcCatalog, GcCutoff, GcRows } from '../gc-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';

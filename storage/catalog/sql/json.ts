@@ -1,5 +1,5 @@
 import { StorageError } from '../../errors.ts';
-import type { DeltaResult } from '../catalog.ts';
+import type { DeltaResult } from '../delta-catalog.ts';
 
 /** Reads a column that this program wrote with JSON.stringify from a map of strings. */
 export function parseAnnotations(text: string): Readonly<Record<string, string>> {

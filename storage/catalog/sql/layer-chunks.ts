@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
-import type { ChunkedLayer } from '../catalog.ts';
+import type { ChunkedLayer } from '../layer-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches } from './context.ts';
 

@@ -9,7 +9,7 @@ import type {
   LayerRow,
   LayerState,
   Lease,
-} from '../catalog.ts';
+} from '../layer-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { nameStored } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 
 import { StorageError } from '../../errors.ts';
-import type { Lease } from '../catalog.ts';
+import type { Lease } from '../layer-catalog.ts';
 
 /** What a claim writes into the row; the fence ascends with each. */
 export function claimed(owner: string, leaseUntilMs: number) {

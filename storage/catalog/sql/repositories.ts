@@ -2,7 +2,7 @@ import type { Selectable, Transaction } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { RepoName, Tag } from '../../names.ts';
-import type { ManifestChild, ManifestRow, Page, RepositoryCatalog } from '../catalog.ts';
+import type { ManifestChild, ManifestRow, Page, RepositoryCatalog } from '../repository-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { nameStored, nameChildren } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';

@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { RepoName, Tag } from '../../names.ts';
-import type { Page, Release } from '../catalog.ts';
+import type { Page, Release } from '../repository-catalog.ts';
 import type { Schema } from '../schema.ts';
 import type { SqlContext } from './context.ts';
 

@@ -1,6 +1,6 @@
 import type { Digest } from '../../digest.ts';
 import { StorageError } from '../../errors.ts';
-import type { TokenCatalog, TokenRow } from '../catalog.ts';
+import type { TokenCatalog, TokenRow } from '../token-catalog.ts';
 import type { SqlContext } from './context.ts';
 import { parseStrings } from './json.ts';
 

@@ -1,7 +1,7 @@
 import { StorageError } from '../../errors.ts';
 import type { UploadId } from '../../keys.ts';
 import type { RepoName } from '../../names.ts';
-import type { UploadCatalog, UploadPart, UploadSession } from '../catalog.ts';
+import type { UploadCatalog, UploadPart, UploadSession } from '../upload-catalog.ts';
 import type { SqlContext } from './context.ts';
 
 /** Upload sessions and their parts. */

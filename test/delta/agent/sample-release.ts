@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 
 import { BlobStore } from '../../../storage/blob-store.ts';
 import { ingestLayer } from '../../../storage/chunk/ingest.ts';
-import type { ChunkLocation, ChunkRow } from '../../../storage/catalog/catalog.ts';
+import type { ChunkLocation, ChunkRow } from '../../../storage/catalog/layer-catalog.ts';
 import { MEDIA_TYPES } from '../../../storage/descriptor.ts';
 import { digestOf, type Digest } from '../../../storage/digest.ts';
 import { createMemoryStore } from '../../../storage/drivers/memory.ts';

@@ -2,7 +2,8 @@ import { openSqliteCatalog } from '../../../storage/catalog/sqlite.ts';
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
 import { digestOf, type Digest } from '../../../storage/digest.ts';
 import { UploadService } from '../../../storage/upload.ts';
-import { createRegistry, type RegistryOptions } from '../../../server/oci/registry.ts';
+import type { RegistryOptions } from '../../../server/oci/options.ts';
+import { createRegistry } from '../../../server/oci/registry.ts';
 import { createLogger } from '../../../server/observe/logger.ts';
 import { openStore, serve, type OpenedStore, type StoreKind } from '../http/rig.ts';
 

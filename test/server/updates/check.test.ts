@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { DEVICE_HEADER, REASON_HEADER, type Decision } from '../../../delta/agent/protocol.ts';
 import type { Descriptor } from '../../../storage/descriptor.ts';
-import type { DeltaResult } from '../../../storage/catalog/catalog.ts';
+import type { DeltaResult } from '../../../storage/catalog/delta-catalog.ts';
 import type { Digest } from '../../../storage/digest.ts';
 import { incompressible, pushImage, pushIndex } from '../sample-image.ts';
 import { post, REPO, STABLE, startOriginFixture, type OriginFixture } from './origin-fixture.ts';

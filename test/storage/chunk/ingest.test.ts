@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { BlobStore, readBlob } from '../../../storage/blob-store.ts';
-import type { Catalog, ChunkedLayer } from '../../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../../storage/catalog/catalog.ts';
+import type { ChunkedLayer } from '../../../storage/catalog/layer-catalog.ts';
 import { openSqliteCatalog } from '../../../storage/catalog/sqlite.ts';
 import { MAX_INDEX_BYTES, parseChunkIndex } from '../../../storage/chunk/chunk-index.ts';
 import { ingestLayer } from '../../../storage/chunk/ingest.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { AUDIT_SOURCES } from '../../../storage/catalog/catalog.ts';
+import { AUDIT_SOURCES } from '../../../storage/catalog/audit-catalog.ts';
 import type { CatalogUnderTest } from '../catalog.ts';
 import { deltaResult } from './deltas.ts';
 import { chunk, chunkedLayer } from './layers.ts';

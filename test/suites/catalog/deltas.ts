@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import type { Catalog, DeltaResult, DeltaState } from '../../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../../storage/catalog/catalog.ts';
+import type { DeltaResult, DeltaState } from '../../../storage/catalog/delta-catalog.ts';
 import { parseTag } from '../../../storage/names.ts';
 import type { CatalogUnderTest } from '../catalog.ts';
 import { named, OTHER } from './names.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import type { DeviceEvent, DeviceRow } from '../../../storage/catalog/catalog.ts';
+import type { DeviceEvent, DeviceRow } from '../../../storage/catalog/fleet-catalog.ts';
 import { parseTag } from '../../../storage/names.ts';
 import type { CatalogUnderTest } from '../catalog.ts';
 import { named, REPO, STABLE } from './names.ts';

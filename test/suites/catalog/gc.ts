@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import type { Catalog, GcCutoff } from '../../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../../storage/catalog/catalog.ts';
+import type { GcCutoff } from '../../../storage/catalog/gc-catalog.ts';
 import type { CatalogUnderTest } from '../catalog.ts';
 import { deltaResult } from './deltas.ts';
 import { chunk, chunkedLayer } from './layers.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import type { Catalog, ChunkedLayer, ChunkRow } from '../../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../../storage/catalog/catalog.ts';
+import type { ChunkedLayer, ChunkRow } from '../../../storage/catalog/layer-catalog.ts';
 import type { CatalogUnderTest } from '../catalog.ts';
 import { named } from './names.ts';
 

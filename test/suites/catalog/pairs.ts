@@ -1,4 +1,4 @@
-import type { DeltaPair } from '../../../storage/catalog/catalog.ts';
+import type { DeltaPair } from '../../../storage/catalog/delta-catalog.ts';
 import { named, REPO, STABLE } from './names.ts';
 
 /** A cell of the matrix between two images that the names stand for. */

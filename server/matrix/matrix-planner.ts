@@ -1,11 +1,12 @@
-import { wantedPairs, type LiveVersion, type TagHistory } from '../delta/matrix.ts';
-import type { Catalog, DeltaPair, DeltaRow, DeltaState } from '../storage/catalog/catalog.ts';
-import type { Clock } from '../storage/clock.ts';
-import type { RepoName, Tag } from '../storage/names.ts';
-import type { IoOptions } from '../storage/object-store.ts';
-import type { MatrixConfig } from './config.ts';
-import type { Logger } from './observe/logger.ts';
-import { basePlatforms, type ImageReader, type ImageSummary } from './updates/images.ts';
+import { wantedPairs, type LiveVersion, type TagHistory } from '../../delta/matrix.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { DeltaPair, DeltaRow, DeltaState } from '../../storage/catalog/delta-catalog.ts';
+import type { Clock } from '../../storage/clock.ts';
+import type { RepoName, Tag } from '../../storage/names.ts';
+import type { IoOptions } from '../../storage/object-store.ts';
+import type { MatrixConfig } from '../config.ts';
+import type { Logger } from '../observe/logger.ts';
+import { basePlatforms, type ImageReader, type ImageSummary } from '../updates/images.ts';
 
 export interface MatrixPlannerOptions {
   readonly catalog: Catalog;

@@ -1,5 +1,5 @@
-import { runDeltaJob, runLayerJob, type JobOutcome, type WorkDeps } from '../delta/work.ts';
-import type { Logger } from './observe/logger.ts';
+import { runDeltaJob, runLayerJob, type JobOutcome, type WorkDeps } from '../../delta/work.ts';
+import type { Logger } from '../observe/logger.ts';
 
 /** A job that ended. */
 export interface JobReport {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import type { DeltaRow } from '../../storage/catalog/catalog.ts';
+import type { DeltaRow } from '../../../storage/catalog/delta-catalog.ts';
 import {
   AMD64,
   openMatrixFixture,
@@ -128,11 +128,11 @@ describe('builders', () => {
 
 /** Another process that builds over the same store, with short leases. */
 async function startBuilderProcess(): Promise<ChildProcess> {
-  const dist = new URL('../../dist/server/', import.meta.url);
+  const dist = new URL('../../../dist/server/', import.meta.url);
   const config = fixture.config({ leaseMs: 1500 });
   const program = `
     import { openStore } from ${JSON.stringify(new URL('open-store.js', dist).href)};
-    import { startMatrix } from ${JSON.stringify(new URL('matrix-service.js', dist).href)};
+    import { startMatrix } from ${JSON.stringify(new URL('matrix/matrix-service.js', dist).href)};
     import { createLogger } from ${JSON.stringify(new URL('observe/logger.js', dist).href)};
     import { createMetrics } from ${JSON.stringify(new URL('observe/metrics.js', dist).href)};
     const config = ${JSON.stringify(config)};

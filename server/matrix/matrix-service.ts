@@ -1,15 +1,15 @@
-import type { BlobStore } from '../storage/blob-store.ts';
-import type { Catalog } from '../storage/catalog/catalog.ts';
-import type { Clock } from '../storage/clock.ts';
-import type { RepoName, Tag } from '../storage/names.ts';
+import type { BlobStore } from '../../storage/blob-store.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { Clock } from '../../storage/clock.ts';
+import type { RepoName, Tag } from '../../storage/names.ts';
 import type { JobReport } from './builder.ts';
 import { BuilderPool } from './builder-pool.ts';
-import type { ServerConfig } from './config.ts';
+import type { ServerConfig } from '../config.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { MatrixPlanner } from './matrix-planner.ts';
-import type { Logger } from './observe/logger.ts';
-import type { Metrics } from './observe/metrics.ts';
-import { ImageReader } from './updates/images.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { ImageReader } from '../updates/images.ts';
 
 export interface MatrixOptions {
   readonly config: Pick<ServerConfig, 'data' | 'store' | 'matrix' | 'uploads' | 'logLevel'>;

@@ -2,10 +2,10 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { Housekeeping } from '../../server/housekeeping.ts';
-import { createLogger } from '../../server/observe/logger.ts';
-import { scratchFolder } from '../../server/open-store.ts';
-import { parseUploadId } from '../../storage/keys.ts';
+import { Housekeeping } from '../../../server/matrix/housekeeping.ts';
+import { createLogger } from '../../../server/observe/logger.ts';
+import { scratchFolder } from '../../../server/open-store.ts';
+import { parseUploadId } from '../../../storage/keys.ts';
 import { openMatrixFixture, REPO, until, type MatrixFixture } from './matrix-fixture.ts';
 
 const DAY_MS = 24 * 3_600_000;

@@ -1,6 +1,7 @@
-/** What of a PAX extended header (POSIX.1-2001, "pax Header Block") changes where bytes lie. */
+/** What of a PAX extended header (POSIX.1-2001, "pax Header Block") says where bytes lie and what they are called. */
 export interface PaxRecords {
   readonly path?: Buffer | undefined;
+  readonly linkPath?: Buffer | undefined;
   readonly size?: number | undefined;
 }
 
@@ -11,6 +12,7 @@ const EQUALS = 0x3d;
 /** Parses `length key=value\n` records; undefined when they are broken. Values are bytes. */
 export function parsePax(bytes: Buffer): PaxRecords | undefined {
   let path: Buffer | undefined;
+  let linkPath: Buffer | undefined;
   let size: number | undefined;
   let at = 0;
   while (at < bytes.length) {
@@ -25,6 +27,7 @@ export function parsePax(bytes: Buffer): PaxRecords | undefined {
     const key = bytes.toString('latin1', space + 1, equals);
     const value = bytes.subarray(equals + 1, end - 1);
     if (key === 'path') path = value;
+    if (key === 'linkpath') linkPath = value;
     if (key === 'size') {
       const text = value.toString('latin1');
       if (!/^[0-9]{1,15}$/.test(text)) return undefined;
@@ -32,5 +35,5 @@ export function parsePax(bytes: Buffer): PaxRecords | undefined {
     }
     at = end;
   }
-  return { path, size };
+  return { path, linkPath, size };
 }

@@ -5,8 +5,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 import { runBuilder } from './builder.ts';
 import type { BuilderMessage, BuilderThreadData } from './builder-pool.ts';
-import { createLogger } from './observe/logger.ts';
-import { openStore, scratchFolder } from './open-store.ts';
+import { createLogger } from '../observe/logger.ts';
+import { openStore, scratchFolder } from '../open-store.ts';
 
 /** The entry of a builder thread: its own store and catalog, one job at a time until told to stop. */
 async function main(data: BuilderThreadData): Promise<void> {

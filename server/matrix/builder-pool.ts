@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 
 import type { JobReport } from './builder.ts';
-import type { ServerConfig } from './config.ts';
-import type { Logger } from './observe/logger.ts';
-import type { StoreLocation } from './open-store.ts';
+import type { ServerConfig } from '../config.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { StoreLocation } from '../open-store.ts';
 
 /** What a builder thread is started with. */
 export interface BuilderThreadData extends StoreLocation {

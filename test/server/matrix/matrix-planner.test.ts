@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { MatrixPlanner } from '../../server/matrix-planner.ts';
-import { createLogger } from '../../server/observe/logger.ts';
-import { ImageReader } from '../../server/updates/images.ts';
-import type { Digest } from '../../storage/digest.ts';
-import { parseTag } from '../../storage/names.ts';
+import { MatrixPlanner } from '../../../server/matrix/matrix-planner.ts';
+import { createLogger } from '../../../server/observe/logger.ts';
+import { ImageReader } from '../../../server/updates/images.ts';
+import type { Digest } from '../../../storage/digest.ts';
+import { parseTag } from '../../../storage/names.ts';
 import {
   AMD64,
   openMatrixFixture,
@@ -13,7 +13,7 @@ import {
   STABLE,
   type MatrixFixture,
 } from './matrix-fixture.ts';
-import { named } from './updates/sample.ts';
+import { named } from '../updates/sample.ts';
 
 let fixture: MatrixFixture;
 let planner: MatrixPlanner;

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { MatrixConfig, ServerConfig } from '../../server/config.ts';
-import { createLogger } from '../../server/observe/logger.ts';
-import { createMetrics, type Metrics } from '../../server/observe/metrics.ts';
-import { startMatrix, type MatrixService } from '../../server/matrix-service.ts';
-import { openStore, type OpenedStore } from '../../server/open-store.ts';
-import { parseRepoName, parseTag } from '../../storage/names.ts';
-import type { Descriptor, Platform } from '../../storage/descriptor.ts';
-import { incompressible, pushImage, pushIndex, type PushTarget } from './sample-image.ts';
+import type { MatrixConfig, ServerConfig } from '../../../server/config.ts';
+import { createLogger } from '../../../server/observe/logger.ts';
+import { createMetrics, type Metrics } from '../../../server/observe/metrics.ts';
+import { startMatrix, type MatrixService } from '../../../server/matrix/matrix-service.ts';
+import { openStore, type OpenedStore } from '../../../server/open-store.ts';
+import { parseRepoName, parseTag } from '../../../storage/names.ts';
+import type { Descriptor, Platform } from '../../../storage/descriptor.ts';
+import { incompressible, pushImage, pushIndex, type PushTarget } from '../sample-image.ts';
 
 export const REPO = parseRepoName('demo/app');
 export const STABLE = parseTag('stable');
@@ -19,7 +19,7 @@ export const AMD64 = { os: 'linux', architecture: 'amd64' };
 export const ARM64 = { os: 'linux', architecture: 'arm64' };
 
 /** Threads run what is compiled. */
-export const WORKER_URL = new URL('../../dist/server/matrix-worker.js', import.meta.url);
+export const WORKER_URL = new URL('../../../dist/server/matrix/matrix-worker.js', import.meta.url);
 
 /** A store on disk that builders in threads and in other processes share. */
 export interface MatrixFixture {
