@@ -14,6 +14,8 @@ export type DeltaErrorCode =
   | 'too_large'
   /** The output's digest is not the promised one: a flipped byte in the delta or in the base. */
   | 'output_mismatch'
+  /** An image that must not travel as a delta; no other try will end otherwise. */
+  | 'refused'
   /** A time or memory budget ran out. */
   | 'budget'
   /** The caller's signal fired. */

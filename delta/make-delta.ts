@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { DeltaPair, DeltaResult } from '../storage/catalog/delta-catalog.ts';
+import type { LayerCatalog } from '../storage/catalog/layer-catalog.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import { buildImageDelta, type BuildReport } from './build.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
@@ -14,6 +15,8 @@ import { proveImageDelta } from './prove.ts';
 
 export interface MakeDeltaDeps extends IoOptions {
   readonly blobs: BlobStore;
+  /** Says which layers were refused when they were opened. */
+  readonly layers: Pick<LayerCatalog, 'get'>;
   readonly onNotice?: ((line: string) => void) | undefined;
   readonly loadBsdiff?: (() => Promise<BsdiffLoad>) | undefined;
 }
@@ -35,6 +38,7 @@ export async function makeDelta(
   const oldImage = await readImage(blobs, pair.from, { signal });
   const newImage = await readImage(blobs, pair.to, { signal });
   checkPlatform(oldImage, newImage);
+  await refuseOpaque(deps.layers, newImage);
   const from = await openLayers(blobs, oldImage, join(scratch, 'from'), { signal });
   const to = await openLayers(blobs, newImage, join(scratch, 'to'), { signal });
   try {
@@ -108,4 +112,16 @@ function checkPlatform(from: Image, to: Image): void {
     'corrupt',
     `${from.manifest.digest} is for ${from.platform}, ${to.manifest.digest} for ${to.platform}: no delta crosses platforms`,
   );
+}
+
+/** What was refused as a layer (no tar, names that climb out of the root) is not offered as a delta. */
+async function refuseOpaque(layers: Pick<LayerCatalog, 'get'>, image: Image): Promise<void> {
+  for (const { descriptor } of image.layers) {
+    const row = await layers.get(descriptor.digest);
+    if (row?.state !== 'opaque') continue;
+    throw new DeltaError(
+      'refused',
+      `the layer ${descriptor.digest} was refused: ${row.reason ?? 'it cannot be opened'}`,
+    );
+  }
 }

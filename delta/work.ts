@@ -6,6 +6,7 @@ import { ingestLayer } from '../storage/chunk/ingest.ts';
 import type { Clock } from '../storage/clock.ts';
 import { CodedError, isStorageError } from '../storage/errors.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
+import { isDeltaError } from './errors.ts';
 import { makeDelta } from './make-delta.ts';
 import { RowLease } from './row-lease.ts';
 import { withScratch } from './scratch.ts';
@@ -108,10 +109,15 @@ export async function runDeltaJob(deps: WorkDeps, claim: DeltaClaim): Promise<Jo
   try {
     const made = await lease.hold((signal) =>
       withScratch(deps.scratch, `delta-`, (scratch) =>
-        makeDelta({ ...deps, signal }, claim.delta, scratch, (newPhase, newFraction) => {
-          phase = newPhase;
-          fraction = newFraction;
-        }),
+        makeDelta(
+          { ...deps, layers: deps.catalog.layers, signal },
+          claim.delta,
+          scratch,
+          (newPhase, newFraction) => {
+            phase = newPhase;
+            fraction = newFraction;
+          },
+        ),
       ),
     );
     const { size, fullSize } = made.result;
@@ -144,7 +150,7 @@ async function endDelta(
   const reason = isStopped ? 'the worker was stopped' : describe(error);
   const now = deps.clock();
   const retryMs = Math.min(RETRY_MS * 2 ** Math.max(delta.attempts - 1, 0), MAX_RETRY_MS);
-  const mayRetry = delta.attempts < deps.maxAttempts;
+  const mayRetry = delta.attempts < deps.maxAttempts && !isDeltaError(error, 'refused');
   const retryAtMs = isStopped ? now : mayRetry ? now + retryMs : undefined;
   try {
     await deps.catalog.deltas.fail(delta.id, lease, reason, retryAtMs);

@@ -73,6 +73,7 @@ const DELTA_STATUS = {
   corrupt: 422,
   too_large: 413,
   output_mismatch: 500,
+  refused: 422,
   budget: 503,
   aborted: 503,
 } as const satisfies Record<DeltaErrorCode, number>;

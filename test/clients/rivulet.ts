@@ -20,8 +20,14 @@ export interface ServerProcess {
 }
 
 /** Starts a compiled `rivulet serve` or `rivulet cache` and waits until it answers. */
-export async function startRivulet(args: readonly string[]): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [built(), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function startRivulet(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<ServerProcess> {
+  const child = spawn(process.execPath, [built(), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let log = '';
   child.stderr.on('data', (part: Buffer) => {
     log += part.toString();

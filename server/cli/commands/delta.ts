@@ -193,7 +193,7 @@ function addInspect(delta: Command): void {
 
 function describe(delta: DeltaSummary): string[] {
   const lines = [
-    `delta of a ${delta.kind}, format ${delta.version}, ${formatBytes(delta.size)} (header ${formatBytes(delta.headerBytes)})`,
+    `${delta.kind} delta, format ${delta.version}, ${formatBytes(delta.size)} (header ${formatBytes(delta.headerBytes)})`,
     ...(delta.from === undefined ? [] : [`from ${delta.from}`]),
     ...(delta.to === undefined ? [] : [`to   ${delta.to}`]),
     `needs ${formatBytes(delta.ramBytes)} of memory to apply`,

@@ -1,54 +1,45 @@
 import type { Command } from 'commander';
 
-import { checkStore } from '../../../storage/fsck.ts';
-import { loadServerConfig } from '../../config-load.ts';
-import { openStore } from '../../open-store.ts';
-import { createOutput } from '../output.ts';
 import { StorageError } from '../../../storage/errors.ts';
+import { checkStore } from '../../../storage/fsck.ts';
+import { createOutput } from '../output.ts';
+import { addStoreFlags, withStore, type StoreFlags } from '../with-store.ts';
+
+interface FsckOptions extends StoreFlags {
+  readonly quick?: true;
+}
 
 /** `rivulet fsck`: checks every digest, row and reference. */
 export function addFsck(program: Command): void {
-  program
-    .command('fsck')
+  addStoreFlags(program.command('fsck'))
     .description('check every stored byte and every row; exit 3 when something is wrong')
-    .option('--data <dir>', 'folder of the store and the catalog (default ./rivulet-data)')
-    .option('--config <file>', 'YAML or JSON settings')
     .option('--quick', 'do not read the bytes')
-    .option('--json', 'JSON lines on stdout instead of prose')
     .addHelpText('after', '\nExample:\n  $ rivulet fsck --data ./rivulet-data')
-    .action(async (options: FsckOptions) => {
-      const { data } = options;
-      const config = await loadServerConfig({
-        flags: { data },
-        env: process.env,
-        file: options.config,
-      });
-      const output = createOutput(options.json === true);
-      const store = await openStore(config);
-      try {
-        const report = await checkStore({
-          objects: store.blobs.objects,
-          catalog: store.catalog,
-          quick: options.quick === true,
-        });
-        for (const fault of report.faults) {
-          output.event({ event: 'fault', ...fault });
-          output.say(`${fault.kind}: ${fault.subject}: ${fault.affects}`);
-        }
-        output.event({ event: 'fsck', ...report, faults: report.faults.length });
-        output.say(`checked ${report.objects} objects: ${report.faults.length} faults`);
-        if (report.faults.length > 0) {
-          throw new StorageError('corrupt', `the store has ${report.faults.length} faults`);
-        }
-      } finally {
-        await store.close();
-      }
-    });
+    .action(fsck);
 }
 
-interface FsckOptions {
-  readonly data?: string;
-  readonly config?: string;
-  readonly quick?: true;
-  readonly json?: true;
+async function fsck(options: FsckOptions): Promise<void> {
+  const output = createOutput(options.json === true);
+  const bar = output.bar('checking', 100, 'percent');
+  const report = await withStore(options, ({ blobs, catalog }) =>
+    checkStore({
+      objects: blobs.objects,
+      catalog,
+      quick: options.quick === true,
+      onProgress: (fraction) => {
+        bar.update(fraction * 100);
+      },
+    }),
+  );
+  output.finish();
+  const { faults, ...counts } = report;
+  for (const fault of faults) {
+    output.event({ event: 'fault', ...fault });
+    output.say(`${fault.kind}: ${fault.subject}: ${fault.affects}`);
+  }
+  output.event({ event: 'fsck', ...counts, faults: faults.length });
+  output.say(`checked ${report.objects} objects: ${faults.length} faults`);
+  if (faults.length > 0) {
+    throw new StorageError('corrupt', `the store has ${faults.length} faults, listed above`);
+  }
 }

@@ -2,18 +2,11 @@ import { InvalidArgumentError, type Command } from 'commander';
 
 import { isGrant } from '../../auth/grants.ts';
 import { mintSecret, secretDigest } from '../../auth/tokens.ts';
-import { loadServerConfig } from '../../config-load.ts';
 import { ServerError } from '../../errors.ts';
-import { openStore, type OpenedStore } from '../../open-store.ts';
 import { createOutput } from '../output.ts';
+import { addStoreFlags, withStore, type StoreFlags } from '../with-store.ts';
 
-interface StoreOptions {
-  readonly data?: string;
-  readonly config?: string;
-  readonly json?: true;
-}
-
-interface CreateOptions extends StoreOptions {
+interface CreateOptions extends StoreFlags {
   readonly name: string;
   readonly allow: readonly string[];
   readonly expires?: number;
@@ -24,7 +17,7 @@ const UNIT_MS = { h: 3_600_000, d: 86_400_000 } as const;
 /** `rivulet token`: who may push, pull and delete; takes effect at once on a running origin. */
 export function addToken(program: Command): void {
   const token = program.command('token').description('create, list and revoke access tokens');
-  withStore(token.command('create'))
+  addStoreFlags(token.command('create'))
     .description('create a token and print it, once')
     .requiredOption('--name <name>', 'what to call it')
     .requiredOption(
@@ -38,22 +31,15 @@ export function addToken(program: Command): void {
       '\nExample:\n  $ rivulet token create --name ci --allow push:edge/** --expires 30d',
     )
     .action(create);
-  withStore(token.command('list'))
+  addStoreFlags(token.command('list'))
     .description('list the tokens and what they grant')
     .addHelpText('after', '\nExample:\n  $ rivulet token list')
     .action(list);
-  withStore(token.command('revoke'))
+  addStoreFlags(token.command('revoke'))
     .description('revoke a token')
     .argument('<name>', 'its name')
     .addHelpText('after', '\nExample:\n  $ rivulet token revoke ci')
     .action(revoke);
-}
-
-function withStore(command: Command): Command {
-  return command
-    .option('--data <dir>', 'folder of the store and the catalog (default ./rivulet-data)')
-    .option('--config <file>', 'YAML or JSON settings')
-    .option('--json', 'JSON lines on stdout instead of prose');
 }
 
 async function create(options: CreateOptions): Promise<void> {
@@ -61,16 +47,16 @@ async function create(options: CreateOptions): Promise<void> {
   const { name, allow: grants } = options;
   const secret = mintSecret();
   const expiresMs = options.expires === undefined ? undefined : Date.now() + options.expires;
-  await inStore(options, ({ catalog }) =>
+  await withStore(options, ({ catalog }) =>
     catalog.tokens.create(secretDigest(secret), { name, grants, expiresMs }),
   );
   output.event({ event: 'token', name, grants, expiresMs, token: secret });
   output.say(secret);
 }
 
-async function list(options: StoreOptions): Promise<void> {
+async function list(options: StoreFlags): Promise<void> {
   const output = createOutput(options.json === true);
-  const tokens = await inStore(options, ({ catalog }) => catalog.tokens.list());
+  const tokens = await withStore(options, ({ catalog }) => catalog.tokens.list());
   for (const { name, grants, createdMs, expiresMs } of tokens) {
     output.event({ event: 'token', name, grants, createdMs, expiresMs });
     const until = expiresMs === undefined ? 'never expires' : `until ${isoTime(expiresMs)}`;
@@ -79,29 +65,14 @@ async function list(options: StoreOptions): Promise<void> {
   if (tokens.length === 0) output.say('there are no tokens');
 }
 
-async function revoke(name: string, options: StoreOptions): Promise<void> {
+async function revoke(name: string, options: StoreFlags): Promise<void> {
   const output = createOutput(options.json === true);
-  const revoked = await inStore(options, ({ catalog }) => catalog.tokens.revoke(name));
+  const revoked = await withStore(options, ({ catalog }) => catalog.tokens.revoke(name));
   if (!revoked) {
     throw new ServerError('not_found', `there is no token named ${JSON.stringify(name)}`);
   }
   output.event({ event: 'revoked', name });
   output.say(`revoked ${name}`);
-}
-
-async function inStore<T>(
-  options: StoreOptions,
-  work: (store: OpenedStore) => Promise<T>,
-): Promise<T> {
-  const { data, config: file } = options;
-  const store = await openStore(
-    await loadServerConfig({ flags: { data }, env: process.env, file }),
-  );
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
 }
 
 function grant(text: string, before: readonly string[] | undefined): readonly string[] {
