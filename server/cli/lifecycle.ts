@@ -3,11 +3,14 @@ export function announce(url: string): void {
   process.stdout.write(`${JSON.stringify({ event: 'listening', url })}\n`);
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+/**
+ * Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. A process that was
+ * forked ends with its parent too: a serving process without its primary takes no connections.
+ */
 export async function untilSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
+    for (const end of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
+      process.once(end, () => {
         resolve();
       });
     }

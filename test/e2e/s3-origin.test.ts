@@ -66,10 +66,10 @@ describe.skipIf(minioPath === undefined)('an origin over MinIO', () => {
   });
 
   it('refuses to start with a wrong key, and never shows it', async () => {
-    const start = startRivulet(
-      ['serve', '--data', join(dir, 'other'), '--listen', '127.0.0.1:0'],
-      { ...env, RIVULET_STORE_SECRET_KEY: 'not-the-secret-key' },
-    );
+    const start = startRivulet(['serve', '--data', join(dir, 'other'), '--listen', '127.0.0.1:0'], {
+      ...env,
+      RIVULET_STORE_SECRET_KEY: 'not-the-secret-key',
+    });
     const error: unknown = await start.catch((reason: unknown) => reason);
     expect(String(error)).toMatch(/ended with 1/);
     expect(String(error)).not.toContain('not-the-secret-key');
