@@ -4,6 +4,8 @@ import { CodedError, type CodedErrorOptions } from '../storage/errors.ts';
 export type ServerErrorCode =
   /** The configuration has faults; all of them are listed. */
   | 'config'
+  /** The address to listen on can't be had. */
+  | 'listen'
   /** The command was used wrongly. */
   | 'usage'
   /** Something the user named is not there. */

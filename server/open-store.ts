@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { BlobStore } from '../storage/blob-store.ts';
@@ -7,6 +6,7 @@ import { openSqliteCatalog } from '../storage/catalog/sqlite.ts';
 import type { Clock } from '../storage/clock.ts';
 import { openFsStore } from '../storage/drivers/fs.ts';
 import { openS3Store } from '../storage/drivers/s3.ts';
+import { makeDirectory } from '../storage/durable.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { StoreConfig } from './config.ts';
 
@@ -36,7 +36,7 @@ export async function openStore(
   config: StoreLocation,
   clock: Clock = Date.now,
 ): Promise<OpenedStore> {
-  await mkdir(scratchFolder(config.data), { recursive: true });
+  await makeDirectory(scratchFolder(config.data));
   const objects = await openObjects(config);
   const catalog = await openSqliteCatalog(join(config.data, 'catalog.sqlite'), clock);
   return { blobs: new BlobStore(objects), catalog, close: () => catalog.close() };

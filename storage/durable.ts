@@ -53,9 +53,11 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes a directory and its parents; each new one's entry is durable. */
+/** Makes a directory and its parents; each new one's entry is durable. Throws as {@link fromErrno}. */
 export async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
+  const first = await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw fromErrno(error, `cannot make the folder ${path}`);
+  });
   if (first === undefined) return;
   const stop = dirname(first);
   for (let parent = dirname(path); ; parent = dirname(parent)) {

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { errnoOf } from '../../storage/durable.ts';
+import { ServerError } from '../errors.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { sendError, sendProblem } from './errors.ts';
@@ -47,7 +49,7 @@ export interface HttpServer {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Starts to listen. Rejects with the system's error when the address can't be taken. */
+/** Starts to listen. Throws `ServerError` `listen` when the address can't be had. */
 export async function listen(options: ListenOptions): Promise<HttpServer> {
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -64,13 +66,25 @@ export async function listen(options: ListenOptions): Promise<HttpServer> {
     void serve(req, res, options);
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const fail = (cause: Error): void => {
+      reject(cannotListen(options, cause));
+    };
+    server.once('error', fail);
     server.listen(options.port, options.host, () => {
-      server.off('error', reject);
+      server.off('error', fail);
       resolve();
     });
   });
   return { url: urlOf(server), close: (graceMs = GRACE_MS) => drain(server, graceMs) };
+}
+
+function cannotListen({ host, port }: ListenOptions, cause: Error): ServerError {
+  const why = errnoOf(cause) === 'EADDRINUSE' ? 'another program has that address' : cause.message;
+  return new ServerError(
+    'listen',
+    `cannot listen on ${host}:${port}: ${why}; choose another with --listen (port 0 takes a free one)`,
+    { cause },
+  );
 }
 
 function urlOf(server: Server): string {

@@ -56,6 +56,22 @@ describe('rivulet on the command line', () => {
     expect(missing.stderr).toContain(join(dir, 'none'));
   });
 
+  it('says what is wrong when an address or a folder can not be had', async () => {
+    const first = await startRivulet([
+      ...['serve', '--data', join(dir, 'first'), '--listen', '127.0.0.1:0'],
+    ]);
+    const { host } = new URL(first.url);
+    const second = await runRivulet(['serve', '--data', join(dir, 'second'), '--listen', host]);
+    await first.stop();
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`cannot listen on ${host}: another program has that address`);
+    const file = join(dir, 'a-file');
+    await writeFile(file, '');
+    const folder = await runRivulet(['serve', '--data', join(file, 'data')]);
+    expect(folder.code).toBe(1);
+    expect(folder.stderr).toContain(`cannot make the folder ${join(file, 'data')}`);
+  });
+
   it('shows a stack only with --debug', async () => {
     const { stderr } = await runRivulet(['--debug', 'status', '--server', 'http://127.0.0.1:1']);
     expect(stderr).toMatch(/\n\s+at /);
