@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { writeRelease } from '../../bench/demo/release.ts';
 import { writeTar } from '../../bench/demo/tar-writer.ts';
 import { seededBytes, writeSmallRelease } from '../clients/oci-image.ts';
 import { runRivulet, startRivulet, type ServerProcess } from '../clients/rivulet.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
 
 const PLATFORM = { os: 'linux', architecture: 'amd64' };
 
@@ -67,25 +67,19 @@ describe('releases that must not travel', () => {
 describe('an origin on a full disk', () => {
   let dir = '';
   let server: ServerProcess | undefined;
-  let isMounted = false;
+  let disk: ReturnType<typeof mountSmallDisk>;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'rivulet-full-'));
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', dir], { stdio: 'pipe' });
-      isMounted = true;
-    } catch (error) {
-      if (process.env['CI'] === 'true') throw error;
-      process.stdout.write(`skip: no tmpfs can be mounted here: ${String(error)}\n`);
-    }
+    disk = mountSmallDisk(dir, 6);
   });
   afterAll(async () => {
     await server?.stop();
-    if (isMounted) execFileSync('umount', [dir]);
+    disk?.unmount();
     await rm(dir, { recursive: true, force: true });
   });
 
   it('refuses what does not fit, keeps what it has, and goes on', async ({ skip }) => {
-    if (!isMounted) skip();
+    if (disk === undefined) skip();
     const data = join(dir, 'data');
     const layouts = await mkdtemp(join(tmpdir(), 'rivulet-full-layouts-'));
     try {

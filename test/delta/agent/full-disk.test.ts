@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { AgentFixture } from './agent-fixture.ts';
 import { runAgent, wholeCurrent, type AgentResult } from './agent-process.ts';
 import { noise, sampleTars, SampleStore, tarOf, type SampleRelease } from './sample-release.ts';
+import { mountSmallDisk } from '../../support/small-disk.ts';
 
 let store: SampleStore;
 let small: SampleRelease;
@@ -24,22 +24,12 @@ beforeAll(async () => {
 
 const device = AgentFixture.use(() => store);
 
-/** Mounts a disk of 6 MiB; false where this is not allowed. */
-function mountDisk(path: string): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', path], { stdio: 'ignore' });
-    return true;
-  } catch (error) {
-    process.stderr.write(`skipped: no tmpfs can be mounted here (${String(error)})\n`);
-    return false;
-  }
-}
-
 describe('a full disk', () => {
   it('keeps the old release, says what is needed, and the next small release goes in', async (context) => {
     const disk = join(device.data, 'disk');
     await mkdir(disk);
-    if (!mountDisk(disk)) {
+    const mounted = mountSmallDisk(disk, 6);
+    if (mounted === undefined) {
       context.skip();
       return;
     }
@@ -66,7 +56,7 @@ describe('a full disk', () => {
       expect((await update(next)).result).toMatchObject({ outcome: 'updated' });
       expect(await wholeCurrent(disk)).toBe(next.manifest.digest);
     } finally {
-      execFileSync('umount', [disk]);
+      mounted.unmount();
     }
   });
 });

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -16,6 +15,7 @@ import {
   tempFolder,
   until,
 } from './tools.ts';
+import { mountSmallDisk } from '../../support/small-disk.ts';
 
 describe('the byte budget', () => {
   test('the least recently used blob goes first', async () => {
@@ -60,16 +60,18 @@ describe('the byte budget', () => {
   });
 });
 
-test('a full disk: blobs pass through without being kept, and space is used again later', async () => {
+test('a full disk: blobs pass through without being kept, and space is used again later', async ({
+  skip,
+}) => {
   const data = join(await tempFolder(), 'full');
   await mkdir(data);
-  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', data]);
-  if (mount.status !== 0) {
-    process.stdout.write('skip: a full disk needs the right to mount a small tmpfs\n');
+  const disk = mountSmallDisk(data, 4);
+  if (disk === undefined) {
+    skip();
     return;
   }
   onTestFinished(() => {
-    spawnSync('umount', ['-l', data]);
+    disk.unmount();
   });
   const origin = await startOrigin();
   const large = noise(8 * MIB);

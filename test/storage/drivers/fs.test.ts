@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   mkdir,
@@ -20,6 +20,7 @@ import { openFsStore } from '../../../storage/drivers/fs.ts';
 import { BLOBS_PREFIX } from '../../../storage/keys.ts';
 import { spawnTypescript } from '../../support/typescript-child.ts';
 import { blob, collect, describeObjectStore, pieces, read } from '../../suites/object-store.ts';
+import { mountSmallDisk } from '../../support/small-disk.ts';
 
 describeObjectStore(
   'fs',
@@ -166,11 +167,10 @@ describe('fs store', () => {
   });
 
   it('says no_space on a full disk and keeps nothing of the put', async ({ skip }) => {
-    const mounted =
-      spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', root]).status === 0;
-    if (!mounted) {
-      process.stdout.write('skip: a full disk needs the right to mount a small tmpfs\n');
+    const disk = mountSmallDisk(root, 1);
+    if (disk === undefined) {
       skip();
+      return;
     }
     try {
       const store = await openFsStore(root);
@@ -188,7 +188,7 @@ describe('fs store', () => {
       expect((await read(store, small.key)).equals(small.bytes)).toBe(true);
       expect((await read(store, another.key)).equals(another.bytes)).toBe(true);
     } finally {
-      execFileSync('umount', [root]);
+      disk.unmount();
     }
   });
 });

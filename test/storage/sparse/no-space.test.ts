@@ -1,4 +1,3 @@
-import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,14 +7,15 @@ import { expect, it } from 'vitest';
 import { digestOf } from '../../../storage/digest.ts';
 import { BLOCK_BYTES, SparseFile } from '../../../storage/sparse/sparse-store.ts';
 import { collect } from '../../suites/object-store.ts';
+import { mountSmallDisk } from '../../support/small-disk.ts';
 
 it('says no_space on a full disk and keeps the blocks that it has', async ({ skip }) => {
   const root = await mkdtemp(join(tmpdir(), 'rivulet-sparse-full-'));
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', root]).status === 0;
-  if (!mounted) {
+  const disk = mountSmallDisk(root, 2);
+  if (disk === undefined) {
     await rm(root, { recursive: true });
-    process.stdout.write('skip: a full disk needs the right to mount a small tmpfs\n');
     skip();
+    return;
   }
   try {
     const bytes = randomBytes(4 * BLOCK_BYTES);
@@ -33,7 +33,7 @@ it('says no_space on a full disk and keeps the blocks that it has', async ({ ski
     expect(first.equals(bytes.subarray(0, BLOCK_BYTES))).toBe(true);
     await again.close();
   } finally {
-    execFileSync('umount', [root]);
+    disk.unmount();
     await rm(root, { recursive: true });
   }
 });
