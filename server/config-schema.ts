@@ -1,6 +1,7 @@
 import type { AnySchemaObject } from 'ajv';
 
 import { GRANT_PATTERN } from './auth/grants.ts';
+import { PRINCIPAL_PATTERN } from './auth/principal.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -14,11 +15,41 @@ const count = (minimum: number, value: number): AnySchemaObject => ({
 const text = (value?: string): AnySchemaObject =>
   value === undefined ? { type: 'string' } : { type: 'string', default: value };
 const httpUrl = { type: 'string', pattern: '^https?://' };
+const filePath = { type: 'string', minLength: 1 };
+
+const rate = {
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    perSecond: { type: 'number', minimum: 0, default: 0 },
+    burst: count(1, 100),
+  },
+};
 
 const common = {
   data: text('./rivulet-data'),
   listen: text('127.0.0.1:8480'),
   logLevel: { type: 'string', enum: LOG_LEVELS, default: 'info' },
+  publicUrl: { type: 'string', pattern: '^(|https?://.*)$', default: '' },
+  drainMs: count(0, 30_000),
+  tls: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['cert', 'key'],
+    properties: { cert: filePath, key: filePath, clientCa: filePath },
+  },
+  access: {
+    type: 'object',
+    propertyNames: { pattern: PRINCIPAL_PATTERN },
+    additionalProperties: { type: 'array', items: { type: 'string', pattern: GRANT_PATTERN } },
+  },
+  limits: {
+    type: 'object',
+    additionalProperties: false,
+    default: {},
+    properties: { address: rate, principal: rate },
+  },
 };
 
 /** Settings of an origin and a worker; the defaults are the embedded server. See `ServerConfig`. */
@@ -63,10 +94,6 @@ export const serverSchema: AnySchemaObject = {
       default: {},
       properties: { ttlMs: count(1000, DAY_MS) },
     },
-    anonymous: {
-      type: 'array',
-      items: { type: 'string', pattern: GRANT_PATTERN },
-    },
     regions: {
       type: 'object',
       default: {},
@@ -84,7 +111,7 @@ export const cacheSchema: AnySchemaObject = {
     ...common,
     upstream: httpUrl,
     region: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' },
-    publicUrl: { type: 'string', pattern: '^(|https?://.*)$', default: '' },
+    upstreamToken: { type: 'string', minLength: 1 },
     budgetBytes: count(1, 20 * 1024 ** 3),
     offlineMs: count(0, 7 * DAY_MS),
     tagTtlMs: count(0, 10_000),

@@ -1,22 +1,49 @@
+/** What an origin and a cache have in common: where they answer, and whom. */
+export interface FrontConfig {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** The base URL under which clients reach this server; empty derives it from the Host header. */
+  readonly publicUrl: string;
+  /** Running requests may take this long to end once the server is told to. */
+  readonly drainMs: number;
+  /** Undefined: plain HTTP. */
+  readonly tls?: TlsConfig | undefined;
+  /**
+   * Grants (`verb:pattern`) by principal (`auth/principal.ts`). Undefined lets everyone do
+   * everything, which is refused on an address beyond loopback.
+   */
+  readonly access?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly limits: { readonly address: RateConfig; readonly principal: RateConfig };
+}
+
+/** PEM files, read again when they change. */
+export interface TlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  /** Client certificates are asked for, and have to be signed by one of these. */
+  readonly clientCa?: string | undefined;
+}
+
+/** Requests that one address or one principal may make. */
+export interface RateConfig {
+  /** 0: no limit. */
+  readonly perSecond: number;
+  /** Requests at once after a pause. */
+  readonly burst: number;
+}
+
 /** The configuration of a server, whole and checked (see `config-load.ts`); frozen. */
-export interface ServerConfig {
+export interface ServerConfig extends FrontConfig {
   /** Folder of the embedded store, the catalog and scratch files. */
   readonly data: string;
-  readonly listen: { readonly host: string; readonly port: number };
   /** Processes that serve; 1 serves from the main process. */
   readonly workers: number;
-  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly store: StoreConfig;
   readonly matrix: MatrixConfig;
   readonly uploads: {
     /** Idle sessions are removed after this long. */
     readonly ttlMs: number;
   };
-  /**
-   * What callers without a token may do, as `verb:pattern`. Undefined grants everyone everything:
-   * right for loopback only.
-   */
-  readonly anonymous?: readonly string[] | undefined;
   /** Base URLs of regional caches by region, for plans when a device asks the origin itself. */
   readonly regions: Readonly<Record<string, readonly string[]>>;
 }
@@ -49,15 +76,13 @@ export interface MatrixConfig {
 }
 
 /** A regional cache's configuration. */
-export interface CacheConfig {
+export interface CacheConfig extends FrontConfig {
   readonly data: string;
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly logLevel: ServerConfig['logLevel'];
   /** The origin's base URL. */
   readonly upstream: string;
   readonly region: string;
-  /** The base URL under which devices reach this cache; empty derives it from the Host header. */
-  readonly publicUrl: string;
+  /** The token that the cache shows to its origin. */
+  readonly upstreamToken?: string | undefined;
   /** Bytes of cached blobs; the least recently used go first. */
   readonly budgetBytes: number;
   /** How long checks are answered from what the origin last said, once it is gone. */

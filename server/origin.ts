@@ -83,9 +83,9 @@ export async function serveOrigin(parts: OriginParts): Promise<HttpServer> {
 
 /** Undefined while the configuration sets no rules: then everyone may do everything. */
 function accessOf({ config, store, logger }: OriginParts): Access | undefined {
-  const { anonymous } = config;
-  if (anonymous === undefined) return undefined;
-  return createAccess({ anonymous, tokens: store.catalog.tokens, clock: Date.now, logger });
+  const { access } = config;
+  if (access === undefined) return undefined;
+  return createAccess({ anonymous: access['anonymous'] ?? [], tokens: store.catalog.tokens, clock: Date.now, logger });
 }
 
 /** Runs only the builders, over a store and a catalog that origins share. */

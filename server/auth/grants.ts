@@ -1,11 +1,11 @@
 /** What a caller may do with a repository; `push` and `delete` let it read as well. */
-export type Verb = 'pull' | 'push' | 'delete';
+export type Verb = 'pull' | 'push' | 'delete' | 'admin';
 
 /**
  * A grant is `verb:pattern`: `push:edge/**`. In a pattern `*` stands for one part of a name and `**`
  * for any number of them, none included; `**` alone is everything, blobs by digest included.
  */
-export const GRANT_PATTERN = '^(pull|push|delete):[a-z0-9._/*-]+$';
+export const GRANT_PATTERN = '^(pull|push|delete|admin):[a-z0-9._/*-]+$';
 
 const GRANT = new RegExp(GRANT_PATTERN);
 

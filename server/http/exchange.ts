@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { Principal } from '../auth/principal.ts';
 import type { Metrics } from '../observe/metrics.ts';
 
 /** One request and its answer, on plain `node:http`. */
@@ -16,6 +17,10 @@ export interface Exchange {
   readonly metrics?: Metrics | undefined;
   /** Which kind of server answers; a label of metrics. */
   readonly tier: 'origin' | 'cache';
+  /** The peer's IP address; empty once it has left. */
+  readonly address: string;
+  /** Set by access control; undefined while the server has no access rules. */
+  principal?: Principal | undefined;
   /** Set by the route that answers: its pattern, the label of metrics and logs. */
   route?: string | undefined;
 }

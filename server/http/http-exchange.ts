@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { Principal } from '../auth/principal.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { HttpError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
@@ -17,6 +18,7 @@ export class HttpExchange implements Exchange {
   readonly tier: 'origin' | 'cache';
   path = '/';
   query = new URLSearchParams();
+  principal: Principal | undefined;
   route: string | undefined;
   #abort: AbortController | undefined;
 
@@ -38,6 +40,10 @@ export class HttpExchange implements Exchange {
     res.once('close', () => {
       if (!res.writableFinished) this.#controller().abort();
     });
+  }
+
+  get address(): string {
+    return this.req.socket.remoteAddress ?? '';
   }
 
   get signal(): AbortSignal {

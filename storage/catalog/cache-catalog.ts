@@ -22,7 +22,7 @@ export interface CacheCatalog {
 
 /** Opens or makes the cache's catalog at `path`; throws `unavailable`, `no_space`, `conflict`. */
 export async function openCacheCatalog(path: string): Promise<CacheCatalog> {
-  const db = await openSqlite<CacheSchema>(path, CACHE_MIGRATIONS);
+  const { db } = await openSqlite<CacheSchema>(path, CACHE_MIGRATIONS);
   return {
     objects: new CachedObjects(db),
     manifests: new CachedManifests(db),

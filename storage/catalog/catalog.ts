@@ -23,6 +23,12 @@ export interface Catalog {
   readonly tokens: TokenCatalog;
   readonly gc: GcCatalog;
   readonly audit: AuditCatalog;
+  /**
+   * A number that changes whenever a blob leaves a repository or a collector condemns one, in any
+   * process: what was looked up under the same number still holds. Answers at once, in microseconds;
+   * undefined when the database can't.
+   */
+  removalEpoch(): number | undefined;
   /** Cheap liveness probe of the database. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -19,6 +19,12 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
+/** An open database: for queries, and the connection itself for what has to be answered at once. */
+export interface SqliteDatabase<Schema> {
+  readonly db: Kysely<Schema>;
+  readonly raw: BetterSqlite3.Database;
+}
+
 /** Passes statements on and gives failures their meaning. */
 class MappingConnection implements DatabaseConnection {
   readonly #inner: DatabaseConnection;
@@ -100,7 +106,7 @@ class ImmediateSqliteDialect extends SqliteDialect {
 export async function openSqlite<Schema>(
   path: string,
   migrations: readonly Migration[],
-): Promise<Kysely<Schema>> {
+): Promise<SqliteDatabase<Schema>> {
   const database = openFile(path);
   const db = new Kysely<Schema>({ dialect: new ImmediateSqliteDialect(database, path) });
   try {
@@ -109,7 +115,7 @@ export async function openSqlite<Schema>(
     await db.destroy();
     throw error;
   }
-  return db;
+  return { db, raw: database };
 }
 
 function openFile(path: string): BetterSqlite3.Database {

@@ -175,4 +175,22 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
       ) without rowid`,
     ],
   },
+  {
+    version: 2,
+    statements: [
+      `create table signing_keys (
+        id text primary key,
+        secret text not null,
+        created_ms integer not null
+      ) without rowid`,
+      `create table removals (id integer primary key check (id = 1), epoch integer not null)`,
+      `insert into removals (id, epoch) values (1, 0)`,
+      `create trigger repo_blobs_removed after delete on repo_blobs
+        begin update removals set epoch = epoch + 1 where id = 1; end`,
+      `create trigger condemned_added after insert on condemned
+        begin update removals set epoch = epoch + 1 where id = 1; end`,
+      `create trigger condemned_changed after update on condemned
+        begin update removals set epoch = epoch + 1 where id = 1; end`,
+    ],
+  },
 ];

@@ -135,6 +135,10 @@ export interface Schema {
   };
   /** Blobs that a collector removes right now (0) or removed moments ago (1), until `until_ms`. */
   condemned: { digest: Digest; until_ms: number; removed: 0 | 1 };
+  /** One row; `epoch` ascends whenever a blob leaves a repository or is condemned (triggers). */
+  removals: { id: 1; epoch: number };
+  /** Secrets that sign registry tokens (HS256), base64url. */
+  signing_keys: { id: string; secret: string; created_ms: number };
 }
 
 interface LeaseColumns {

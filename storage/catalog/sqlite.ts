@@ -2,8 +2,9 @@ import { sql, type Kysely } from 'kysely';
 
 import type { Clock } from '../clock.ts';
 import type { Catalog } from './catalog.ts';
-import { openSqlite } from './database.ts';
+import { openSqlite, type SqliteDatabase } from './database.ts';
 import { SQLITE_MIGRATIONS } from './migrations.ts';
+import { RemovalEpoch } from './removal-epoch.ts';
 import type { Schema } from './schema.ts';
 import { SqlAudit } from './sql/audit.ts';
 import { SqlDeltas } from './sql/deltas.ts';
@@ -33,8 +34,9 @@ class SqliteCatalog implements Catalog {
   readonly gc: SqlGc;
   readonly audit: SqlAudit;
   readonly #db: Kysely<Schema>;
+  readonly #removals: RemovalEpoch;
 
-  constructor(db: Kysely<Schema>, clock: Clock) {
+  constructor({ db, raw }: SqliteDatabase<Schema>, clock: Clock) {
     const context = { db, clock };
     this.#db = db;
     this.repositories = new SqlRepositories(context);
@@ -45,6 +47,11 @@ class SqliteCatalog implements Catalog {
     this.tokens = new SqlTokens(context);
     this.gc = new SqlGc(context);
     this.audit = new SqlAudit(context);
+    this.#removals = new RemovalEpoch(raw);
+  }
+
+  removalEpoch(): number | undefined {
+    return this.#removals.read();
   }
 
   async ping(): Promise<void> {

@@ -38,6 +38,8 @@ export interface TestCache extends RunningCache {
   readonly data: string;
 }
 
+const NO_LIMITS = { address: { perSecond: 0, burst: 1 }, principal: { perSecond: 0, burst: 1 } };
+
 export function configOf(
   upstream: string,
   data: string,
@@ -50,6 +52,8 @@ export function configOf(
     upstream,
     region: 'eu',
     publicUrl: '',
+    drainMs: 5000,
+    limits: NO_LIMITS,
     budgetBytes: 1024 * MIB,
     offlineMs: 3_600_000,
     tagTtlMs: 0,

@@ -42,6 +42,9 @@ export async function openMatrixFixture(): Promise<MatrixFixture> {
     listen: { host: '127.0.0.1', port: 0 },
     workers: 1,
     logLevel: 'silent',
+    publicUrl: '',
+    drainMs: 5000,
+    limits: { address: { perSecond: 0, burst: 1 }, principal: { perSecond: 0, burst: 1 } },
     store: { kind: 'fs' },
     matrix: {
       releases: 2,

@@ -62,7 +62,7 @@ describe('a failing database', () => {
   let repositories: SqlRepositories;
 
   beforeEach(async () => {
-    db = await openSqlite<Schema>(path, SQLITE_MIGRATIONS);
+    ({ db } = await openSqlite<Schema>(path, SQLITE_MIGRATIONS));
     repositories = new SqlRepositories({ db, clock: Date.now });
   });
 
