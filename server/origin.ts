@@ -1,7 +1,9 @@
 import { UploadService } from '../storage/upload.ts';
 import { createAccess, type Access } from './auth/access.ts';
+import { allowsAll } from './auth/grants.ts';
 import { createBlobRoute } from './blobs.ts';
 import type { ServerConfig } from './config.ts';
+import { createHotBlobs } from './hot-blobs.ts';
 import { listen, type HttpServer } from './http/http-server.ts';
 import { loadContract } from './http/validate.ts';
 import { startMatrix, type MatrixService } from './matrix/matrix-service.ts';
@@ -78,14 +80,23 @@ export async function serveOrigin(parts: OriginParts): Promise<HttpServer> {
   const { host, port } = config.listen;
   const open = [createBlobRoute({ blobs }), registry];
   const routes = access === undefined ? open : [access.route, ...open];
-  return listen({ routes, app, host, port, logger, metrics, tier: 'origin' });
+  const { anonymous } = config.access ?? { anonymous: ['pull:**'] };
+  // Where anyone may read everything, and nobody is told apart by a certificate.
+  const isOpen = allowsAll(anonymous ?? []) && config.tls?.clientCa === undefined;
+  const hot = isOpen ? createHotBlobs(store) : undefined;
+  return listen({ routes, app, host, port, logger, metrics, tier: 'origin', hot });
 }
 
 /** Undefined while the configuration sets no rules: then everyone may do everything. */
 function accessOf({ config, store, logger }: OriginParts): Access | undefined {
   const { access } = config;
   if (access === undefined) return undefined;
-  return createAccess({ anonymous: access['anonymous'] ?? [], tokens: store.catalog.tokens, clock: Date.now, logger });
+  return createAccess({
+    anonymous: access['anonymous'] ?? [],
+    tokens: store.catalog.tokens,
+    clock: Date.now,
+    logger,
+  });
 }
 
 /** Runs only the builders, over a store and a catalog that origins share. */

@@ -6,6 +6,8 @@ import { ServerError } from '../errors.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { sendError, sendProblem } from './errors.ts';
+import type { HotSource } from './hot/hot-answers.ts';
+import { HotPath } from './hot/hot-path.ts';
 import type { RawRoute } from './exchange.ts';
 import { refuseMalformed } from './malformed.ts';
 import { boundUnreadBody } from './unread-body.ts';
@@ -39,6 +41,10 @@ export interface ListenOptions {
   readonly metrics?: Metrics | undefined;
   /** Default: origin. */
   readonly tier?: 'origin' | 'cache' | undefined;
+  /** Small immutable answers that need no route; only where everyone may have them. */
+  readonly hot?: HotSource | undefined;
+  /** Asked before a hot answer; false leaves the request to the routes. */
+  readonly admit?: ((address: string) => boolean) | undefined;
 }
 
 /** A server that answers requests. */
@@ -60,6 +66,8 @@ export async function listen(options: ListenOptions): Promise<HttpServer> {
   });
   server.timeout = IDLE_MS;
   server.on('clientError', refuseMalformed);
+  const hot = hotPathOf(options);
+  hot?.attach(server, 'connection');
   server.on('request', (req, res) => {
     if (!server.listening) res.setHeader('Connection', 'close');
     boundUnreadBody(req, res);
@@ -75,7 +83,13 @@ export async function listen(options: ListenOptions): Promise<HttpServer> {
       resolve();
     });
   });
-  return { url: urlOf(server), close: (graceMs = GRACE_MS) => drain(server, graceMs) };
+  return { url: urlOf(server), close: (graceMs = GRACE_MS) => drain(server, hot, graceMs) };
+}
+
+function hotPathOf(options: ListenOptions): HotPath | undefined {
+  const { hot: source, admit, logger, metrics, tier = 'origin' } = options;
+  if (source === undefined) return undefined;
+  return new HotPath({ source, admit, logger, metrics, tier, keepAliveMs: KEEP_ALIVE_MS });
 }
 
 function cannotListen({ host, port }: ListenOptions, cause: Error): ServerError {
@@ -148,18 +162,21 @@ function fail(x: HttpExchange, error: unknown, logger: Logger): void {
   x.res.destroy();
 }
 
-async function drain(server: Server, graceMs: number): Promise<void> {
+async function drain(server: Server, hot: HotPath | undefined, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => {
       resolve();
     });
   });
+  hot?.drain();
   // A connection that was busy when the server closed turns idle later, and would be kept alive.
   const sweep = setInterval(() => {
     server.closeIdleConnections();
+    hot?.drain();
   }, 50);
   const cut = setTimeout(() => {
     server.closeAllConnections();
+    hot?.cut();
   }, graceMs);
   await closed;
   clearInterval(sweep);

@@ -84,7 +84,7 @@ export async function sendFile(x: Exchange, head: BlobHead, file: OpenFile): Pro
 async function answer(x: Exchange, head: BlobHead, size: number, read: BodyReader): Promise<void> {
   const { req, res } = x;
   const etag = `"${head.digest}"`;
-  const headers = headersOf(head, etag);
+  const headers = blobHeaders(head);
   const condition = checkConditions(req.headers, etag);
   if (condition === 'failed') {
     throw new HttpError('precondition_failed', `If-Match does not name ${etag}`);
@@ -106,10 +106,11 @@ async function answer(x: Exchange, head: BlobHead, size: number, read: BodyReade
   else await writeBody(x, layout, read);
 }
 
-function headersOf(head: BlobHead, etag: string): OutgoingHttpHeaders {
+/** The fields of every answer that tell of the object as a whole. */
+export function blobHeaders(head: BlobHead): OutgoingHttpHeaders {
   const algorithm = digestAlgorithm(head.digest) === 'sha256' ? 'sha-256' : 'sha-512';
   return {
-    ETag: etag,
+    ETag: `"${head.digest}"`,
     'Accept-Ranges': 'bytes',
     'Cache-Control': head.cacheControl ?? IMMUTABLE,
     'Docker-Content-Digest': head.digest,

@@ -11,7 +11,7 @@ export class RemovalEpoch {
     this.#database = database;
     this.#select = database
       .prepare<[], number>('select epoch from removals where id = 1')
-      .pluck() as BetterSqlite3.Statement<[], number>;
+      .pluck();
   }
 
   /**

@@ -1,4 +1,4 @@
-import { onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
@@ -7,7 +7,7 @@ import { deltaSuite } from './catalog/deltas.ts';
 import { fleetSuite } from './catalog/fleet.ts';
 import { gcSuite } from './catalog/gc.ts';
 import { layerSuite } from './catalog/layers.ts';
-import { TestClock } from './catalog/names.ts';
+import { named, REPO, TestClock } from './catalog/names.ts';
 import { repositorySuite } from './catalog/repositories.ts';
 import { uploadSuite } from './catalog/uploads.ts';
 
@@ -31,6 +31,26 @@ export function catalogSuite(open: (clock: Clock) => Promise<Catalog>): void {
   test('answers a ping', async () => {
     const { catalog } = await setup();
     await catalog.ping();
+  });
+  test('the removal epoch tells of every removal, and of nothing else', async () => {
+    const { catalog, clock } = await setup();
+    const { repositories, gc } = catalog;
+    const digest = named('blob');
+    const cutoff = { unnamedBeforeMs: clock.read() + 1, retiredBeforeMs: clock.read() + 1 };
+    const steps: readonly (readonly [removes: boolean, () => Promise<unknown>])[] = [
+      [false, () => repositories.linkBlob(REPO, digest, 1)],
+      [true, () => repositories.unlinkBlob(REPO, digest)],
+      [false, () => repositories.unlinkBlob(REPO, digest)],
+      [true, () => gc.condemn([digest], cutoff, clock.read() + 1000)],
+      [true, () => gc.settle([digest], [], clock.read() + 1000)],
+      [false, () => repositories.linkBlob(REPO, digest, 1)],
+      [true, () => gc.prune(cutoff, 10)],
+    ];
+    for (const [index, [removes, step]] of steps.entries()) {
+      const before = catalog.removalEpoch();
+      await step();
+      expect([index, catalog.removalEpoch() !== before]).toEqual([index, removes]);
+    }
   });
   repositorySuite(setup);
   uploadSuite(setup);

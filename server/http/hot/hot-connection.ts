@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net';
+
+import type { HotPath } from './hot-path.ts';
+import { MAX_PLAIN_BYTES, plainTarget } from './plain-request.ts';
+import type { ReadyAnswer } from './ready-answer.ts';
+
+/**
+ * A connection before `node:http` has it: plain requests for what is hot are answered at once. With
+ * the first request that is anything else the connection is handed on, that request included, and
+ * never comes back.
+ */
+export class HotConnection {
+  readonly #path: HotPath;
+  readonly #socket: Socket;
+  readonly #handOn: () => void;
+  #busy = false;
+
+  /** `handOn` gives the socket to `node:http`. */
+  constructor(path: HotPath, socket: Socket, handOn: () => void) {
+    this.#path = path;
+    this.#socket = socket;
+    this.#handOn = handOn;
+    socket.setNoDelay(true);
+    socket.setTimeout(path.keepAliveMs, this.#onTimeout);
+    socket.on('data', this.#onData).on('end', this.#onEnd);
+    socket.on('error', this.#onError).on('close', this.#onClose);
+  }
+
+  /** Ends the connection if nothing is under way on it; what is, ends as soon as it is done. */
+  drain(): void {
+    if (!this.#busy && this.#socket.writableLength === 0) this.#socket.end();
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    const head = bytes.length <= MAX_PLAIN_BYTES ? bytes.toString('latin1') : '';
+    const target = plainTarget(head);
+    if (target === undefined || !this.#path.admits(this.#socket.remoteAddress ?? '')) {
+      this.#giveUp(bytes);
+      return;
+    }
+    const answer = this.#path.find(target);
+    if (answer === 'cold') this.#giveUp(bytes);
+    else if (answer === 'unknown') void this.#load(target, bytes);
+    else this.#send(answer, target);
+  };
+
+  async #load(target: string, bytes: Buffer): Promise<void> {
+    this.#busy = true;
+    this.#socket.pause();
+    const answer = await this.#path.load(target);
+    this.#busy = false;
+    if (this.#socket.destroyed) return;
+    if (answer === undefined || this.#path.draining) {
+      this.#giveUp(bytes);
+      return;
+    }
+    this.#socket.resume();
+    this.#send(answer, target);
+  }
+
+  #send(answer: ReadyAnswer, target: string): void {
+    const socket = this.#socket;
+    const took = socket.write(this.#path.stamp(answer, target));
+    // Bytes that the kernel did not take at once stay with the socket.
+    if (socket.writableLength > 0) answer.giveAway();
+    if (took) return;
+    socket.pause();
+    socket.once('drain', () => {
+      socket.resume();
+    });
+  }
+
+  #giveUp(bytes: Buffer): void {
+    const socket = this.#socket;
+    this.#release();
+    // Paused until the next listener is there: bytes that are put back would flow past nobody.
+    socket.pause();
+    socket.unshift(bytes);
+    this.#handOn();
+    socket.resume();
+  }
+
+  #release(): void {
+    const socket = this.#socket;
+    this.#path.forget(this);
+    socket.setTimeout(0);
+    socket.off('timeout', this.#onTimeout).off('data', this.#onData).off('end', this.#onEnd);
+    socket.off('error', this.#onError).off('close', this.#onClose);
+  }
+
+  readonly #onTimeout = (): void => {
+    this.#socket.destroy();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#socket.end();
+  };
+
+  readonly #onError = (): void => {
+    this.#socket.destroy();
+  };
+
+  readonly #onClose = (): void => {
+    this.#path.forget(this);
+  };
+}
