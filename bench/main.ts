@@ -1,16 +1,23 @@
 import { benchDelta } from './delta/bench-delta.ts';
 import { benchServe } from './serve/bench-serve.ts';
+import { benchSoak } from './soak/bench-soak.ts';
 
-const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   delta: benchDelta,
   serve: benchServe,
+  soak: benchSoak,
 };
 
-const name = process.argv[2] ?? '';
+const [name = '', ...args] = process.argv.slice(2);
 const bench = BENCHES[name];
 if (bench === undefined) {
   process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')}\n`);
   process.exitCode = 2;
 } else {
-  await bench();
+  try {
+    await bench(args);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
 }

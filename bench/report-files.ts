@@ -2,11 +2,19 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 
+export interface ReportOptions {
+  /** What was given after the bench's name, for the line that says how to run it again. */
+  readonly args?: readonly string[];
+  /** Print the JSON instead of the Markdown. */
+  readonly json?: boolean;
+}
+
 /** Writes a bench's results as JSON and Markdown into `.bench/` and prints the Markdown. */
 export async function writeReport(
   name: string,
   markdown: string,
   results: Readonly<Record<string, unknown>>,
+  { args = [], json = false }: ReportOptions = {},
 ): Promise<void> {
   const dir = join(process.cwd(), '.bench');
   await mkdir(dir, { recursive: true });
@@ -16,12 +24,10 @@ export async function writeReport(
     cores: cpus().length,
     date: new Date().toISOString(),
   };
-  const rerun = `npm run bench -- ${name}`;
+  const rerun = ['npm run bench --', name.replace(/-quick$/, ''), ...args].join(' ');
   const foot = `\nNode ${machine.node}, ${machine.cores} cores (${machine.cpu}). Rerun: \`${rerun}\`\n`;
-  await writeFile(
-    join(dir, `${name}.json`),
-    `${JSON.stringify({ machine, rerun, ...results }, null, 2)}\n`,
-  );
+  const asJson = `${JSON.stringify({ machine, rerun, ...results }, null, 2)}\n`;
+  await writeFile(join(dir, `${name}.json`), asJson);
   await writeFile(join(dir, `${name}.md`), `${markdown}\n${foot}`);
-  process.stdout.write(`${markdown}\n${foot}`);
+  process.stdout.write(json ? asJson : `${markdown}\n${foot}`);
 }

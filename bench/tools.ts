@@ -1,27 +1,71 @@
 import { execFile } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A program that is installed, with what it says of its version; undefined when it is not there. */
+/** A program that is installed, with what it says of its version. */
 export interface Tool {
   readonly name: string;
+  readonly path: string;
   readonly version: string;
 }
 
-/** Looks for a program on the PATH; `versionArgs` make it print its version. */
+/**
+ * Looks for a program: at the path in `RIVULET_<NAME>`, on the PATH, in Go's folder for installed
+ * programs. `versionArgs` make it print its version. Undefined when it is not there.
+ */
 export async function findTool(
   name: string,
   versionArgs: readonly string[],
 ): Promise<Tool | undefined> {
+  const path = await findExecutable(name);
+  if (path === undefined) return undefined;
   try {
-    const { stdout, stderr } = await run(name, [...versionArgs]);
-    return { name, version: firstLine(`${stdout}\n${stderr}`).slice(0, 60) };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { stdout, stderr } = await run(path, [...versionArgs]);
+    return { name, path, version: firstLine(`${stdout}\n${stderr}`).slice(0, 300) };
+  } catch {
     // Some know no version flag: they print their usage and fail.
-    return { name, version: await packageVersion(name) };
+    return { name, path, version: await packageVersion(name) };
   }
+}
+
+/** As {@link findTool}; throws with how to install it when it is not there. */
+export async function needTool(
+  name: string,
+  versionArgs: readonly string[],
+  install: string,
+): Promise<Tool> {
+  const tool = await findTool(name, versionArgs);
+  if (tool === undefined) throw new Error(`${name} is not installed: ${install}`);
+  return tool;
+}
+
+async function findExecutable(name: string): Promise<string | undefined> {
+  const given = process.env[`RIVULET_${name.toUpperCase()}`];
+  if (given !== undefined && given !== '') return given;
+  const found = await firstExecutable(onPath(name));
+  if (found !== undefined) return found;
+  const go = await firstExecutable(onPath('go'));
+  if (go === undefined) return undefined;
+  const { stdout } = await run(go, ['env', 'GOPATH']);
+  return firstExecutable([join(stdout.trim(), 'bin', name)]);
+}
+
+function onPath(name: string): string[] {
+  return (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name));
+}
+
+async function firstExecutable(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const there = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return path;
+  }
+  return undefined;
 }
 
 /** The version of the Debian package of that name. */

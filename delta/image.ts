@@ -82,6 +82,11 @@ export async function readImage(
 const MAX_INDEX_DEPTH = 4;
 const MAX_INDEX_CHILDREN = 1024;
 
+export interface ListOptions extends IoOptions {
+  /** Told of a child of an index that the store lacks, which is left out; without it: `missing`. */
+  readonly onAbsent?: ((child: Digest) => void) | undefined;
+}
+
 /**
  * The images under an index, in order, or the image itself; each digest once. Attestations
  * (`unknown/unknown`) and children that are neither image nor index are left out, nested indexes
@@ -91,7 +96,7 @@ const MAX_INDEX_CHILDREN = 1024;
 export async function listImages(
   blobs: BlobReader,
   digest: Digest,
-  options: IoOptions = {},
+  options: ListOptions = {},
 ): Promise<readonly { readonly platform: string; readonly manifest: Descriptor }[]> {
   const found = new Map<Digest, { platform: string; manifest: Descriptor }>();
   await collect(blobs, { digest, path: [] }, found, options);
@@ -110,7 +115,7 @@ async function collect(
   blobs: BlobReader,
   visit: Visit,
   found: Map<Digest, { platform: string; manifest: Descriptor }>,
-  options: IoOptions,
+  options: ListOptions,
 ): Promise<void> {
   const { digest, path } = visit;
   if (path.includes(digest)) throw new DeltaError('corrupt', `the index ${digest} contains itself`);
@@ -119,6 +124,12 @@ async function collect(
   }
   const parent = path.at(-1);
   const what = parent === undefined ? `the manifest ${digest}` : `${digest} in the index ${parent}`;
+  if (parent !== undefined && options.onAbsent !== undefined) {
+    if ((await blobs.stat(digest, options)) === undefined) {
+      options.onAbsent(digest);
+      return;
+    }
+  }
   const bytes = await readDocument(blobs, digest, what, options);
   if (visit.descriptor !== undefined) checkSize(bytes, visit.descriptor, what);
   if (!isIndex(bytes, what)) {

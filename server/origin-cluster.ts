@@ -1,18 +1,19 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 
+import { ClusterMetrics, joinClusterMetrics, type MetricsMessage } from './cluster-metrics.ts';
 import type { ServerConfig } from './config.ts';
 import { MatrixPlanner } from './matrix/matrix-planner.ts';
 import { startMatrix } from './matrix/matrix-service.ts';
 import { openStore } from './open-store.ts';
 import { createLogger, type Logger } from './observe/logger.ts';
-import { createMetrics } from './observe/metrics.ts';
+import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { serveOrigin, type MatrixHandle, type Running } from './origin.ts';
 import { ImageReader } from './updates/images.ts';
 
 /** From a serving process to the primary. */
 type WorkerMessage =
-  { readonly kind: 'listening'; readonly url: string } | { readonly kind: 'poke' };
+  { readonly kind: 'listening'; readonly url: string } | { readonly kind: 'poke' } | MetricsMessage;
 
 const RESTART_MS = 1000;
 
@@ -28,7 +29,7 @@ export async function runPrimary(
   const { blobs, catalog } = store;
   const metrics = createMetrics();
   const matrix = startMatrix({ config, blobs, catalog, logger, metrics, clock: Date.now });
-  const servers = new ServingProcesses(logger, () => {
+  const servers = new ServingProcesses(logger, metrics, () => {
     matrix.poke();
   });
   const close = async (): Promise<void> => {
@@ -46,11 +47,13 @@ export async function runPrimary(
 
 class ServingProcesses {
   readonly #logger: Logger;
+  readonly #metrics: ClusterMetrics;
   readonly #onPoke: () => void;
   #closing = false;
 
-  constructor(logger: Logger, onPoke: () => void) {
+  constructor(logger: Logger, metrics: Metrics, onPoke: () => void) {
     this.#logger = logger;
+    this.#metrics = new ClusterMetrics(metrics, workersNow);
     this.#onPoke = onPoke;
   }
 
@@ -64,9 +67,8 @@ class ServingProcesses {
 
   async close(): Promise<void> {
     this.#closing = true;
-    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
     await Promise.all(
-      workers.map(async (worker) => {
+      workersNow().map(async (worker) => {
         const exited = once(worker, 'exit');
         worker.process.kill('SIGTERM');
         await exited;
@@ -79,9 +81,11 @@ class ServingProcesses {
     return new Promise((resolve, reject) => {
       worker.on('message', (message: WorkerMessage) => {
         if (message.kind === 'listening') resolve(message.url);
-        else this.#onPoke();
+        else if (message.kind === 'poke') this.#onPoke();
+        else this.#logFailure(this.#metrics.handle(worker, message));
       });
       worker.once('exit', (code, signal) => {
+        this.#logFailure(this.#metrics.ended(worker));
         reject(
           new Error(`a serving process ended with ${describeEnd(code, signal)} before it answered`),
         );
@@ -94,11 +98,21 @@ class ServingProcesses {
     });
   }
 
+  #logFailure(step: Promise<void>): void {
+    step.catch((error: unknown) => {
+      this.#logger.error({ err: error }, 'the metrics of the serving processes were not merged');
+    });
+  }
+
   #refork(): void {
     this.#fork().catch((error: unknown) => {
       this.#logger.error({ err: error }, 'a serving process did not start');
     });
   }
+}
+
+function workersNow(): readonly Worker[] {
+  return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
 }
 
 /** The types promise both, Node gives one. */
@@ -133,7 +147,9 @@ export async function runServingWorker(
       tell({ kind: 'poke' });
     },
   };
-  const server = await serveOrigin({ config, store, matrix, logger, metrics: createMetrics() });
+  const metrics = createMetrics();
+  const scrape = joinClusterMetrics(metrics);
+  const server = await serveOrigin({ config, store, matrix, logger, metrics, scrape });
   tell({ kind: 'listening', url: server.url });
   await untilSignal();
   await server.close();

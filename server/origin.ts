@@ -28,6 +28,8 @@ interface OriginParts {
   readonly matrix: MatrixHandle;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** As text, what all processes of the server counted; default: what this one did. */
+  readonly scrape?: (() => Promise<string>) | undefined;
 }
 
 /** Starts an origin in this process: routes over one store, and the matrix that builds deltas. */
@@ -58,45 +60,55 @@ export async function startOrigin(
 
 /** Listens with every route of an origin; several processes may do so over one store. */
 export async function serveOrigin(parts: OriginParts): Promise<HttpServer> {
-  const { config, store, matrix, logger, metrics } = parts;
+  const { config, store, matrix, logger, metrics, scrape } = parts;
   const { blobs, catalog } = store;
   const clock = Date.now;
   const uploads = new UploadService({ objects: blobs.objects, catalog, clock });
   const access = accessOf(parts);
+  const rules = config.access === undefined ? undefined : access;
   const registry = createRegistry({
     blobs,
     catalog,
     uploads,
     clock,
     logger,
-    authorize: access?.registry,
+    authorize: rules?.registry,
+    mayPull: rules?.mayPull,
+    mayList: rules?.mayList,
     // The pairs of a new release stand in the matrix before its push is answered.
     onManifest: async (repo, _digest, tag) => {
       if (tag !== undefined) await matrix.plan(repo, tag);
     },
   });
   const contract = await loadContract();
-  const app = createApi({ config, blobs, catalog, contract, matrix, logger, metrics, clock });
+  const app = createApi({
+    config,
+    blobs,
+    catalog,
+    contract,
+    matrix,
+    logger,
+    metrics,
+    scrape,
+    clock,
+    authorize: rules?.api,
+  });
   const { host, port } = config.listen;
-  const open = [createBlobRoute({ blobs }), registry];
-  const routes = access === undefined ? open : [access.route, ...open];
+  const open = [access.token, createBlobRoute({ blobs }), registry];
+  const routes = rules === undefined ? open : [rules.route, ...open];
   const { anonymous } = config.access ?? { anonymous: ['pull:**'] };
   // Where anyone may read everything, and nobody is told apart by a certificate.
   const isOpen = allowsAll(anonymous ?? []) && config.tls?.clientCa === undefined;
   const hot = isOpen ? createHotBlobs(store) : undefined;
-  return listen({ routes, app, host, port, logger, metrics, tier: 'origin', hot });
+  const { drainMs } = config;
+  return listen({ routes, app, host, port, drainMs, logger, metrics, tier: 'origin', hot });
 }
 
-/** Undefined while the configuration sets no rules: then everyone may do everything. */
-function accessOf({ config, store, logger }: OriginParts): Access | undefined {
-  const { access } = config;
-  if (access === undefined) return undefined;
-  return createAccess({
-    anonymous: access['anonymous'] ?? [],
-    tokens: store.catalog.tokens,
-    clock: Date.now,
-    logger,
-  });
+/** While the configuration sets no rules, everyone may do everything: then only its tokens are asked. */
+function accessOf({ config, store, logger }: OriginParts): Access {
+  const { access = { anonymous: ['admin:**'] }, publicUrl } = config;
+  const { tokens, signingKeys } = store.catalog;
+  return createAccess({ access, tokens, signingKeys, clock: Date.now, logger, publicUrl });
 }
 
 /** Runs only the builders, over a store and a catalog that origins share. */

@@ -35,6 +35,13 @@ export interface FsckFault {
   readonly affects: string;
 }
 
+/** Something that a sparse manifest names. */
+export interface FsckAbsent {
+  readonly digest: Digest;
+  /** What is not whole without it, in words. */
+  readonly affects: string;
+}
+
 export interface FsckReport {
   /** Blobs in the store. */
   readonly objects: number;
@@ -42,7 +49,9 @@ export interface FsckReport {
   /** Digests that rows name, counted once for each kind of row. */
   readonly rows: number;
   readonly faults: readonly FsckFault[];
-  /** True if there were more than {@link MAX_FAULTS}. */
+  /** What manifests name and was never pushed, or was deleted since: no fault, but not whole either. */
+  readonly absent: readonly FsckAbsent[];
+  /** True if there were more than {@link MAX_FAULTS} of either. */
   readonly truncated: boolean;
 }
 
@@ -84,11 +93,13 @@ class Check {
       await this.#checkRows(source);
       this.#options.onProgress?.((folders.length + n + 1) / steps);
     }
+    const absent = await this.#findAbsent();
     return {
       objects: this.#objects,
       bytes: this.#bytes,
       rows: this.#rows,
       faults: [...this.#faults.values()],
+      absent,
       truncated: this.#truncated,
     };
   }
@@ -143,6 +154,20 @@ class Check {
     }
   }
 
+  async #findAbsent(): Promise<readonly FsckAbsent[]> {
+    const { audit } = this.#options.catalog;
+    const found: FsckAbsent[] = [];
+    for (;;) {
+      checkAborted(this.#options.signal, 'check of the store');
+      const page = await audit.absent(found.at(-1)?.digest, PAGE);
+      for (const digest of page) {
+        if (found.length >= MAX_FAULTS) this.#truncated = true;
+        else found.push({ digest, affects: await this.#affects(digest) });
+      }
+      if (page.length < PAGE || this.#truncated) return found;
+    }
+  }
+
   async #checkPresence(row: {
     readonly digest: Digest;
     readonly size?: number | undefined;
@@ -165,9 +190,12 @@ class Check {
 
   async #fault(kind: FsckFaultKind, digest: Digest): Promise<void> {
     if (this.#faults.has(`${kind} ${digest}`)) return;
+    this.#note({ kind, subject: digest, affects: await this.#affects(digest) });
+  }
+
+  async #affects(digest: Digest): Promise<string> {
     const affected = await this.#options.catalog.audit.affected(digest, MAX_AFFECTED);
-    const affects = affected.length === 0 ? 'nothing that is named' : affected.join(', ');
-    this.#note({ kind, subject: digest, affects });
+    return affected.length === 0 ? 'nothing that is named' : affected.join(', ');
   }
 
   #note(fault: FsckFault): void {

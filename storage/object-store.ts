@@ -79,6 +79,9 @@ export interface ObjectStore {
    */
   move(from: ObjectKey, to: ObjectKey, options?: IoOptions): Promise<void>;
 
+  /** Rejects with `unavailable` unless the store can be used now; a driver whose `stat` tells has none. */
+  check?(options?: IoOptions): Promise<void>;
+
   /** The file that holds the object, where the driver has one: lets a server send it directly. */
   filePath?(key: ObjectKey): string;
 }

@@ -16,7 +16,7 @@ export interface StoredPart {
  */
 export async function findParts(
   objects: ObjectStore,
-  session: UploadSession,
+  session: Pick<UploadSession, 'id' | 'parts'>,
   signal: AbortSignal | undefined,
 ): Promise<readonly StoredPart[] | undefined> {
   const byOffset = new Map<number, ObjectEntry[]>();

@@ -20,9 +20,13 @@ import type { RepoName } from './names.ts';
 import type { ByteSource, IoOptions, ObjectStore } from './object-store.ts';
 import { retry } from './retry.ts';
 import { Intake } from './upload-intake.ts';
+import { mergeableParts, mergeParts } from './upload-merge.ts';
 import { findParts, readParts } from './upload-parts.ts';
 
-/** Parts of one session: bounds the row, and a client that sends byte by byte. */
+/**
+ * Parts of one session: bounds what is read to go on with it. Small ones are merged as they gather, so
+ * only pieces of more than 4 MiB get there, after 40 GiB.
+ */
 const MAX_PARTS = 10_000;
 const EMPTY = digestOf(Buffer.alloc(0));
 /** Sessions looked up at once by a sweep. */
@@ -109,15 +113,25 @@ export class UploadService {
     });
     const key = uploadPartKey(id, session.size, randomBytes(8).toString('hex'));
     await this.#objects.put(key, intake);
-    if (intake.size === 0) await this.#objects.delete(key);
-    else
-      await this.#record(session, key, {
-        offset: session.size,
-        size: intake.size,
-        digest: intake.digest,
-      });
+    if (intake.size === 0) {
+      await this.#objects.delete(key);
+      intake.check();
+      return session;
+    }
+    const part = { offset: session.size, size: intake.size, digest: intake.digest };
+    await this.#record(session, key, part);
     intake.check();
-    return this.get(repo, id);
+    const parts = [...session.parts, part];
+    await this.#merge(id, parts, options);
+    return { ...session, size: part.offset + part.size, parts };
+  }
+
+  /** The bytes are there and recorded: a merge that fails is made up for by the next append. */
+  async #merge(id: UploadId, parts: readonly UploadPart[], options: IoOptions): Promise<void> {
+    const run = mergeableParts(parts);
+    if (run.length === 0) return;
+    const stores = { objects: this.#objects, uploads: this.#catalog.uploads };
+    await Promise.allSettled([mergeParts(stores, { id }, run, options)]);
   }
 
   /**
@@ -131,14 +145,16 @@ export class UploadService {
     digest: Digest,
     options: IoOptions = {},
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
-    const session = await this.get(repo, id);
     const { signal } = options;
     checkAborted(signal, `commit of upload ${id}`);
-    // A collector that is just removing an old blob of that digest refuses the link for a moment.
-    await retry(
+    // A collector that is just removing an old blob of that digest refuses the link for a moment, and
+    // parts may be merged while they are read.
+    const size = await retry(
       async () => {
+        const session = await this.get(repo, id);
         await this.#publish(session, digest, signal);
         await this.#catalog.repositories.linkBlob(repo, digest, session.size);
+        return session.size;
       },
       { signal },
     );
@@ -146,7 +162,7 @@ export class UploadService {
     // The blob is there and linked: parts that can't be removed now must not fail the commit, and
     // sweep() finds them as parts without a session.
     await Promise.allSettled([this.#removeParts(id)]);
-    return { digest, size: session.size };
+    return { digest, size };
   }
 
   /** Ends the session and forgets its bytes; `missing` when there is none. */
@@ -210,8 +226,7 @@ export class UploadService {
     const parts = await findParts(this.#objects, session, signal);
     if (parts === undefined) {
       if (known && (await this.#objects.stat(blobKey(digest), { signal })) !== undefined) return;
-      await this.get(session.repo, session.id);
-      throw new StorageError('corrupt', `${what} lost a part: cancel it and push again`);
+      throw await this.#lostPart(session);
     }
     const [only] = parts;
     const fresh = (await this.#objects.stat(blobKey(digest), { signal })) === undefined;
@@ -220,10 +235,24 @@ export class UploadService {
       return;
     }
     const open = (): AsyncIterable<Uint8Array> => readParts(this.#objects, parts, signal);
-    const { created } = await this.#objects.put(blobKey(digest), open(), { expected, signal });
-    if (created || known) return;
-    // The store did not read the source: the session's bytes are checked all the same.
-    await checkBytes(open(), { expected, what, signal });
+    try {
+      const { created } = await this.#objects.put(blobKey(digest), open(), { expected, signal });
+      if (created || known) return;
+      // The store did not read the source: the session's bytes are checked all the same.
+      await checkBytes(open(), { expected, what, signal });
+    } catch (error) {
+      throw isStorageError(error, 'missing') ? await this.#lostPart(session) : error;
+    }
+  }
+
+  /** Why a part that the session named is not there; `missing` when the session has ended itself. */
+  async #lostPart(session: UploadSession): Promise<StorageError> {
+    const { id, repo } = session;
+    const now = await this.get(repo, id);
+    if (now.parts.length !== session.parts.length) {
+      return new StorageError('unavailable', `parts of upload ${id} were merged just now`);
+    }
+    return new StorageError('corrupt', `upload ${id} lost a part: cancel it and push again`);
   }
 
   async #removeParts(id: UploadId): Promise<void> {

@@ -28,6 +28,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   express: ['server'],
   'fast-xml-parser': ['storage/drivers'],
   fzstd: ['storage/chunk'],
+  jose: ['server/auth'],
   kysely: ['storage/catalog'],
   minio: ['storage/drivers'],
   multiformats: ['storage'],

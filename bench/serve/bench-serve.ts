@@ -1,128 +1,76 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { digestOf } from '../../storage/digest.ts';
-import { startServer } from '../demo/programs.ts';
 import { writeReport } from '../report-files.ts';
-import { formatCount, formatTable } from '../table.ts';
-import { findTool } from '../tools.ts';
-import { loadLarge, loadSmall, type LoadResult } from './load.ts';
-import { startNginx } from './nginx.ts';
-
-const ROUNDS = 3;
-const SECONDS = 5;
-
-/** One size of blob and how it is asked for. */
-interface Load {
-  readonly title: string;
-  readonly bytes: number;
-  run(url: string, seconds: number): Promise<LoadResult>;
-}
-
-const LOADS: readonly Load[] = [
-  { title: '4 KiB', bytes: 4096, run: (url, seconds) => loadSmall(url, 50, seconds) },
-  {
-    title: '100 MB',
-    bytes: 100_000_000,
-    run: (url, seconds) => loadLarge(url, 100_000_000, 4, seconds),
-  },
-];
-
-interface Row {
-  readonly title: string;
-  readonly ours: LoadResult;
-  readonly nginx: LoadResult;
-}
+import { needTool } from '../tools.ts';
+import { conditionsOf } from './conditions.ts';
+import { makeContent } from './content.ts';
+import { findGenerators } from './generators.ts';
+import { measureGoals } from './goals.ts';
+import { parseServeOptions, type ServeBenchOptions } from './options.ts';
+import { findPeers } from './peers/find-peers.ts';
+import { pinToHalves, UNPINNED } from './pin.ts';
+import { serveMarkdown } from './report.ts';
+import { runScenario, type ScenarioContext, type ScenarioResult } from './run-scenario.ts';
+import { makeScenarios, type Scenario } from './scenarios.ts';
+import { Stand } from './stand.ts';
+import { makeCertificate } from './tls-files.ts';
 
 /**
- * `npm run bench -- serve`: blobs from an origin with one serving process against nginx with one
- * worker over the same bytes, in turns in one run; medians of the rounds.
+ * `npm run bench -- serve`: blobs from an origin of ours against nginx, and against the registries
+ * that are installed, over the same bytes, in turns in one run; medians of the rounds.
  */
-export async function benchServe(): Promise<void> {
-  const tool = await findTool('nginx', ['-v']);
-  if (tool === undefined) throw new Error('nginx is not installed: apt-get install nginx-light');
+export async function benchServe(args: readonly string[]): Promise<void> {
+  const options = parseServeOptions(args);
+  const scenarios = chooseScenarios(options);
+  const peers = await findPeers();
+  const generators = await findGenerators();
+  const openssl = await needTool('openssl', ['version'], 'apt-get install openssl');
+  const pin = options.pin ? await pinToHalves() : UNPINNED;
   const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-'));
-  const files = join(dir, 'files');
-  await mkdir(files);
-  const origin = await startServer(
-    ['serve', '--data', join(dir, 'data'), '--listen', '127.0.0.1:0', '--log-level', 'error'],
-    join(dir, 'origin.log'),
-  );
-  const nginx = await startNginx(join(dir, 'nginx'), files);
+  const stand = new Stand(dir, join(dir, 'content'), peers);
+  // The servers of ours are out of the terminal's reach, and the folder would stay.
+  const end = (): void => void stand.close();
+  process.once('SIGINT', end).once('SIGTERM', end);
   try {
-    const rows: Row[] = [];
-    for (const load of LOADS) {
-      const path = await putBlob(origin.url, files, randomBytes(load.bytes));
-      rows.push(await compare(load, `${origin.url}${path.ours}`, `${nginx.url}${path.nginx}`));
-    }
-    await writeReport('serve', markdown(rows, tool.version), { peer: tool, rounds: ROUNDS, rows });
+    const content = await makeContent(join(dir, 'content'), options.scale);
+    const tls = await makeCertificate(openssl, join(dir, 'tls'));
+    const context = { stand, content, scale: options.scale, pin, generators, tls };
+    const results = await runAll(scenarios, context);
+    const hasWrk = generators.small !== generators.autocannon;
+    const conditions = conditionsOf(options, peers, pin, hasWrk);
+    const goals = measureGoals(results);
+    await writeReport(
+      options.quick ? 'serve-quick' : 'serve',
+      serveMarkdown(conditions, results),
+      { conditions, goals, scenarios: results },
+      { args, json: options.json },
+    );
   } finally {
-    await nginx.stop();
-    await origin.stop();
+    process.off('SIGINT', end).off('SIGTERM', end);
+    await stand.stop();
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-/** Uploads a blob to the origin and lays the same bytes before nginx. */
-async function putBlob(
-  origin: string,
-  files: string,
-  bytes: Buffer,
-): Promise<{ ours: string; nginx: string }> {
-  const digest = digestOf(bytes);
-  const answer = await fetch(`${origin}/v2/bench/blobs/uploads/?digest=${digest}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/octet-stream' },
-    body: new Uint8Array(bytes),
-  });
-  if (answer.status !== 201) throw new Error(`the upload was answered ${answer.status}`);
-  const name = digest.slice('sha256:'.length);
-  await writeFile(join(files, name), bytes);
-  return { ours: `/v1/blobs/${digest}`, nginx: `/${name}` };
+function chooseScenarios({ scale, only }: ServeBenchOptions): Scenario[] {
+  const all = makeScenarios(scale);
+  const names = all.map(({ name }) => name);
+  const unknown = only.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`no scenario ${unknown}: there are ${names.join(', ')}`);
+  return only.length === 0 ? all : all.filter(({ name }) => only.includes(name));
 }
 
-async function compare(load: Load, ourUrl: string, nginxUrl: string): Promise<Row> {
-  const ours: LoadResult[] = [];
-  const nginx: LoadResult[] = [];
-  await load.run(ourUrl, 1);
-  await load.run(nginxUrl, 1);
-  for (let round = 0; round < ROUNDS; round += 1) {
-    ours.push(await load.run(ourUrl, SECONDS));
-    nginx.push(await load.run(nginxUrl, SECONDS));
+async function runAll(
+  scenarios: readonly Scenario[],
+  context: ScenarioContext,
+): Promise<ScenarioResult[]> {
+  const results: ScenarioResult[] = [];
+  for (const scenario of scenarios) {
+    process.stderr.write(`${scenario.title}\n`);
+    results.push(await runScenario(scenario, context));
   }
-  return { title: load.title, ours: median(ours), nginx: median(nginx) };
-}
-
-function median(results: readonly LoadResult[]): LoadResult {
-  const sorted = [...results].sort((a, b) => a.bytesPerSecond - b.bytesPerSecond);
-  const middle = sorted[Math.floor(sorted.length / 2)];
-  if (middle === undefined) throw new Error('no result');
-  return middle;
-}
-
-function markdown(rows: readonly Row[], version: string): string {
-  const head = [
-    'blob',
-    'ours req/s',
-    'ours MB/s',
-    'ours p99 ms',
-    'nginx req/s',
-    'nginx MB/s',
-    'nginx p99 ms',
-    'ours / nginx',
-  ];
-  const cells = (result: LoadResult): string[] => [
-    formatCount(Math.round(result.requestsPerSecond * 10) / 10),
-    formatCount(Math.round(result.bytesPerSecond / 1e6)),
-    result.p99Ms.toFixed(1),
-  ];
-  const table = rows.map(({ title, ours, nginx }) => [
-    title,
-    ...cells(ours),
-    ...cells(nginx),
-    (ours.bytesPerSecond / nginx.bytesPerSecond).toFixed(2),
-  ]);
-  return `Serving blobs, one process each (4 KiB: autocannon, 50 connections; 100 MB: 4 connections of node:http), medians of ${ROUNDS} rounds of ${SECONDS} s in turns; ${version}\n\n${formatTable(head, table)}`;
+  return results;
 }

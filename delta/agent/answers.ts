@@ -17,7 +17,19 @@ export function statusError(answer: HttpAnswer, url: string): DeviceError {
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
     return new DeviceError('unreachable', what, { detail });
   }
-  return new DeviceError('refused', what, { detail });
+  return new DeviceError('refused', `${what}${advice(status)}`, { detail });
+}
+
+/** What the device's owner can do about a refusal. */
+function advice(status: number): string {
+  switch (status) {
+    case 401:
+      return ', it wants credentials: give a valid token with RIVULET_TOKEN or --token';
+    case 403:
+      return ', the token does not grant this: have one made with --allow pull:PRODUCT';
+    default:
+      return '';
+  }
 }
 
 export interface ContentRange {

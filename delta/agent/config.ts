@@ -24,6 +24,7 @@ export interface Flags {
 
 const MAX_CONFIG_BYTES = 65_536;
 const SERVER_KEY = 'servers';
+const OWNER_ONLY = 0o600;
 
 /**
  * The device's configuration: flags over the environment over config.json over defaults. Checked
@@ -49,11 +50,11 @@ export async function loadOptions(
   return toOptions(values, servers);
 }
 
-/** Remembers the options, so that the next run needs none of them. */
+/** Remembers the options, so that the next run needs none of them; a token is for the owner's eyes. */
 export async function saveOptions(path: string, options: DeviceOptions): Promise<void> {
   const text = `${JSON.stringify(toFile(options), null, 2)}\n`;
   const old = await readSmall(path, MAX_CONFIG_BYTES);
-  if (old?.toString('utf8') !== text) await writeDurable(path, text);
+  if (old?.toString('utf8') !== text) await writeDurable(path, text, OWNER_ONLY);
 }
 
 function toOptions(
@@ -76,6 +77,7 @@ function toOptions(
     platform: platform === undefined ? machinePlatform() : parsePlatform(platform),
     region: text('region'),
     deviceId: text('deviceId') ?? `device-${randomUUID()}`,
+    token: text('token'),
     health: text('health'),
     healthTimeoutMs: count('healthTimeout', 60) * 1000,
     keep: count('keep', 2),
@@ -93,6 +95,7 @@ function toFile(options: DeviceOptions): Readonly<Record<string, unknown>> {
     platform: formatPlatform(options.platform),
     region: options.region,
     deviceId: options.deviceId,
+    token: options.token,
     health: options.health,
     healthTimeout: options.healthTimeoutMs / 1000,
     keep: options.keep,
@@ -122,7 +125,8 @@ function firstParsed(
 ): string | number | undefined {
   const flag = flags[spec.key];
   if (typeof flag === 'string') return attempt(() => spec.parse(flag), flagName(spec), faults);
-  const fromEnv = env[envName(spec)];
+  const other = spec.otherEnv === undefined ? undefined : env[spec.otherEnv];
+  const fromEnv = env[envName(spec)] ?? (other === '' ? undefined : other);
   if (fromEnv !== undefined) return attempt(() => spec.parse(fromEnv), envName(spec), faults);
   if (file?.has(spec.key) !== true) return undefined;
   return attempt(() => spec.parse(String(file.scalar(spec.key))), 'config.json', faults);

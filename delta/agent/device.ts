@@ -45,7 +45,7 @@ export async function withDevice<T>(
   };
   await mkdir(paths.root, { recursive: true });
   const lock = await takeLock(paths.lock);
-  const http = new HttpClient(options.deviceId, options.stallMs);
+  const http = new HttpClient(options, options.stallMs);
   try {
     const state = await StateFile.open(paths.state, warn);
     const reports = await ReportQueue.open(paths.reports, options.reportLimitBytes);

@@ -4,11 +4,20 @@ import { dirname } from 'node:path';
 import { errnoOf, syncDirectory } from '../../storage/durable.ts';
 import { DeviceError } from './errors.ts';
 
-/** Replaces a file whole: temporary file, fsync, rename, fsync of the folder. One writer per path. */
-export async function writeDurable(path: string, bytes: string | Uint8Array): Promise<void> {
+/**
+ * Replaces a file whole: temporary file, fsync, rename, fsync of the folder. One writer per path.
+ * `mode` is what others may do with it, before the first byte is there.
+ */
+export async function writeDurable(
+  path: string,
+  bytes: string | Uint8Array,
+  mode?: number,
+): Promise<void> {
   const temp = `${path}.tmp`;
-  const handle = await open(temp, 'w');
+  const handle = await open(temp, 'w', mode);
   try {
+    // One that an earlier run left keeps the mode that it had.
+    if (mode !== undefined) await handle.chmod(mode);
     await handle.writeFile(bytes);
     await handle.sync();
   } finally {

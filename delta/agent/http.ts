@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { errnoOf } from '../../storage/durable.ts';
 import { DeviceError } from './errors.ts';
 import { DEVICE_HEADER } from './protocol.ts';
+import { tlsFault } from './tls-faults.ts';
 
 export interface HttpRequest {
   readonly url: string;
@@ -11,6 +12,14 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer | undefined;
   readonly signal: AbortSignal;
+}
+
+/** Who asks, and whom the secret is for. */
+export interface Credentials {
+  readonly deviceId: string;
+  readonly token?: string | undefined;
+  /** Base URLs of the servers that the token is shown to; nobody else gets it. */
+  readonly servers: readonly string[];
 }
 
 export interface HttpAnswer {
@@ -27,16 +36,20 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /**
  * A small HTTP client with connections that are kept. Waiting for an answer or for the next byte of
  * it may take `stallMs`, the whole transfer any time: a slow link is not a broken one. Every network
- * fault is `unreachable`. The device's name does not follow a redirect to another host.
+ * fault is `unreachable`. The device's name does not follow a redirect to another host; its token goes
+ * to the device's own servers only, whoever names a URL.
  */
 export class HttpClient {
   readonly #http = new HttpAgent({ keepAlive: true, maxSockets: 4 });
   readonly #https = new HttpsAgent({ keepAlive: true, maxSockets: 4 });
-  readonly #deviceId: string;
+  readonly #credentials: Credentials;
+  /** Scheme, host and port of the device's own servers. */
+  readonly #own: ReadonlySet<string>;
   readonly #stallMs: number;
 
-  constructor(deviceId: string, stallMs: number) {
-    this.#deviceId = deviceId;
+  constructor(credentials: Credentials, stallMs: number) {
+    this.#credentials = credentials;
+    this.#own = new Set(credentials.servers.map((server) => new URL(server).origin));
     this.#stallMs = stallMs;
   }
 
@@ -79,7 +92,8 @@ export class HttpClient {
         timeout: this.#stallMs,
         headers: {
           'accept-encoding': 'identity',
-          ...(named ? { [DEVICE_HEADER]: this.#deviceId } : {}),
+          ...(named ? { [DEVICE_HEADER]: this.#credentials.deviceId } : {}),
+          ...this.#authorization(url),
           ...(request.body === undefined ? {} : { 'content-length': `${request.body.length}` }),
           ...request.headers,
         },
@@ -96,6 +110,12 @@ export class HttpClient {
       });
       outgoing.end(request.body);
     });
+  }
+
+  #authorization(url: URL): Readonly<Record<string, string>> {
+    const { token } = this.#credentials;
+    if (token === undefined || !this.#own.has(url.origin)) return {};
+    return { authorization: `Bearer ${token}` };
   }
 
   #answer(message: IncomingMessage, url: URL, signal: AbortSignal): HttpAnswer {
@@ -149,6 +169,8 @@ function networkError(signal: AbortSignal, url: URL, cause: unknown): DeviceErro
 }
 
 function reason(cause: unknown): string {
+  const fault = tlsFault(cause);
+  if (fault !== undefined) return fault;
   if (!(cause instanceof Error)) return String(cause);
   return cause.message === '' ? (errnoOf(cause) ?? cause.name) : cause.message;
 }

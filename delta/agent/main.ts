@@ -65,6 +65,7 @@ function addUpdate(add: (name: string, description: string, run: Run) => Command
     .option('--platform <os/arch[/variant]>', 'the platform (default: this machine)')
     .option('--region <name>', 'the region, for plans and statistics')
     .option('--device-id <id>', 'the name of this device (default: made up once)')
+    .option('--token <token>', 'what its servers want to see (better: RIVULET_TOKEN)')
     .option('--health <command>', 'a shell command that proves a release; it gets $RIVULET_IMAGE')
     .option('--health-timeout <seconds>', 'its deadline (default: 60)')
     .option('--keep <n>', 'releases that stay on the device, 1 or 2 (default: 2)')

@@ -10,6 +10,8 @@ export interface DeviceOptions {
   readonly platform: Platform;
   readonly region?: string | undefined;
   readonly deviceId: string;
+  /** Shown to the device's own servers. */
+  readonly token?: string | undefined;
   /** A shell command that says whether the release in `$RIVULET_IMAGE` works. */
   readonly health?: string | undefined;
   readonly healthTimeoutMs: number;
@@ -27,6 +29,8 @@ export interface DeviceOptions {
 export interface OptionSpec {
   readonly key: string;
   readonly env: string;
+  /** Another variable that may hold it, the weaker one. */
+  readonly otherEnv?: string | undefined;
   /** The value in its canonical form; throws a message that says what is expected. */
   readonly parse: (text: string) => string | number;
 }
@@ -34,6 +38,7 @@ export interface OptionSpec {
 const ENV_PREFIX = 'RIVULET_DEVICE_';
 const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const REGION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const TOKEN = /^[\x21-\x7e]{1,4096}$/;
 const PLATFORM = /^[a-z0-9]{1,32}\/[a-z0-9]{1,32}(?:\/[a-z0-9]{1,32})?$/;
 
 /** Every setting but `server`, which is a list. */
@@ -50,6 +55,13 @@ export const OPTION_SPECS: readonly OptionSpec[] = [
     key: 'deviceId',
     env: 'DEVICE_ID',
     parse: matching(DEVICE_ID, 'a name of letters, digits, ".", "_", ":", "-", at most 128'),
+  },
+  {
+    key: 'token',
+    env: 'TOKEN',
+    // As every program of ours takes it.
+    otherEnv: 'RIVULET_TOKEN',
+    parse: matching(TOKEN, 'a token: visible ASCII without spaces, at most 4096'),
   },
   { key: 'health', env: 'HEALTH', parse: matching(/^[^\0]{1,4096}$/s, 'a shell command') },
   { key: 'healthTimeout', env: 'HEALTH_TIMEOUT', parse: whole(1, 86_400) },

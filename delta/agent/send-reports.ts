@@ -1,3 +1,4 @@
+import { statusError } from './answers.ts';
 import { readAll, type HttpClient } from './http.ts';
 import type { EventsRequest } from './protocol.ts';
 import type { QueuedReport, ReportQueue } from './reports.ts';
@@ -61,7 +62,7 @@ async function post(batch: Batch, env: SendEnv): Promise<'taken' | 'refused' | '
       await readAll(answer, MAX_ANSWER_BYTES);
       if (answer.status >= 200 && answer.status < 300) return 'taken';
       if (FINAL.has(answer.status)) return 'refused';
-      env.onWarning(`${url} answered ${answer.status}; reports stay queued`);
+      env.onWarning(`${statusError(answer, url).message}; reports stay queued`);
     } catch (error) {
       const fault = toDeviceError(error, url);
       if (fault.code === 'aborted') throw fault;

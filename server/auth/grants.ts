@@ -1,4 +1,6 @@
-/** What a caller may do with a repository; `push` and `delete` let it read as well. */
+import { matchesPattern } from './name-pattern.ts';
+
+/** What a caller may do with a repository; every other verb lets it read as well, `admin` everything. */
 export type Verb = 'pull' | 'push' | 'delete' | 'admin';
 
 /**
@@ -17,40 +19,28 @@ export function isGrant(text: string): boolean {
 /** True if any of the grants allows the verb on that repository. */
 export function allows(grants: readonly string[], verb: Verb, repo: string): boolean {
   return grants.some((grant) => {
-    const colon = grant.indexOf(':');
-    const granted = grant.slice(0, colon);
-    const covers = granted === verb || verb === 'pull';
-    return covers && matches(grant.slice(colon + 1).split('/'), repo.split('/'));
+    const [granted, pattern] = split(grant);
+    return covers(granted, verb) && matchesPattern(pattern, repo);
   });
 }
 
-/** True if any of the grants lets its holder read everything: what digests alone need. */
-export function allowsAll(grants: readonly string[]): boolean {
-  return grants.some((grant) => grant.endsWith(':**'));
+/**
+ * True if any of the grants allows the verb on everything: reading blobs by digest, which belong to no
+ * repository (`pull`), or running the server (`admin`).
+ */
+export function allowsAll(grants: readonly string[], verb: Verb = 'pull'): boolean {
+  return grants.some((grant) => {
+    const [granted, pattern] = split(grant);
+    return covers(granted, verb) && pattern === '**';
+  });
 }
 
-function matches(pattern: readonly string[], name: readonly string[]): boolean {
-  const [head, ...rest] = pattern;
-  if (head === undefined) return name.length === 0;
-  if (head === '**') {
-    return Array.from({ length: name.length + 1 }).some((_, skipped) =>
-      matches(rest, name.slice(skipped)),
-    );
-  }
-  const [part, ...others] = name;
-  return part !== undefined && matchesPart(head, part) && matches(rest, others);
+/** `admin` is all of them; who may change something may read it. */
+function covers(granted: string, verb: Verb): boolean {
+  return granted === verb || granted === 'admin' || verb === 'pull';
 }
 
-function matchesPart(pattern: string, part: string): boolean {
-  const [first = '', ...more] = pattern.split('*');
-  if (more.length === 0) return first === part;
-  if (!part.startsWith(first)) return false;
-  const last = more.at(-1) ?? '';
-  let at = first.length;
-  for (const piece of more.slice(0, -1)) {
-    const found = part.indexOf(piece, at);
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return part.length - at >= last.length && part.endsWith(last);
+function split(grant: string): readonly [verb: string, pattern: string] {
+  const colon = grant.indexOf(':');
+  return [grant.slice(0, colon), grant.slice(colon + 1)];
 }

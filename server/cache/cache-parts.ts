@@ -73,7 +73,8 @@ export async function openParts(
   const onBytes = (count: number): void => {
     metrics.originBytes.inc(count);
   };
-  const upstream = new Upstream({ base: config.upstream, clock, onBytes, progressMs });
+  const { upstream: originUrl, upstreamToken: token } = config;
+  const upstream = new Upstream({ base: originUrl, token, clock, onBytes, progressMs });
   opened.push(() => {
     upstream.close();
   });

@@ -1,5 +1,6 @@
 import type { CacheConfig } from '../config.ts';
 import { listen } from '../http/http-server.ts';
+import { openTls } from '../http/tls.ts';
 import type { Logger } from '../observe/logger.ts';
 import { openParts, type CacheTuning } from './cache-parts.ts';
 import { createRoutes } from './cache-routes.ts';
@@ -43,11 +44,15 @@ async function start(
 ): Promise<string> {
   const parts = await openParts(config, logger, tuning, started);
   const { mirror, reports } = parts;
+  const { metrics } = parts;
+  const tls = config.tls === undefined ? undefined : await openTls(config.tls, { logger, metrics });
   const server = await listen({
-    routes: createRoutes(parts),
+    routes: createRoutes(parts, tls),
     ...config.listen,
+    tls,
+    drainMs: config.drainMs,
     logger,
-    metrics: parts.metrics,
+    metrics,
     tier: 'cache',
   });
   started.push(

@@ -9,13 +9,14 @@ import { isStorageError } from '../../storage/errors.ts';
 import type { CacheConfig } from '../config.ts';
 import { HttpError } from '../http/errors.ts';
 import type { Exchange, RawRoute } from '../http/exchange.ts';
+import { readJson } from '../http/json-body.ts';
 import type { Contract } from '../http/validate.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { sendJson } from '../oci/respond.ts';
 import { askedPlatform, currentDigest, decide } from '../updates/decide.ts';
 import { cacheUrlOf } from './cache-url.ts';
 import { answerV1 } from './failure.ts';
-import { readJson, requireHeader } from './json-request.ts';
+import { requireHeader } from './json-request.ts';
 import type { LiveTracker } from './live.ts';
 import { sendOriginAnswer, type OriginAnswer, type OriginApi } from './origin-api.ts';
 import type { Releases } from './releases.ts';
@@ -23,6 +24,8 @@ import type { Releases } from './releases.ts';
 export interface CheckRouteOptions {
   readonly config: Pick<CacheConfig, 'publicUrl' | 'offlineMs'>;
   readonly originUrl: string;
+  /** Throws when the caller may not read that product. */
+  readonly authorize?: ((x: Exchange, product: string) => void) | undefined;
   readonly origin: OriginApi;
   readonly releases: Releases;
   readonly live: LiveTracker;
@@ -52,6 +55,7 @@ async function check(x: Exchange, options: CheckRouteOptions): Promise<void> {
   const device = requireHeader(x, contract, DEVICE_HEADER, 'DeviceId');
   const { bytes, value } = await readJson(x);
   const ask = contract.check('CheckRequest', value);
+  options.authorize?.(x, ask.product);
   const current = currentDigest(ask);
   if (current !== undefined) {
     const { product, channel } = ask;

@@ -2,7 +2,6 @@ import { StorageError, type StorageErrorCode } from '../../storage/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { HttpError, sendProblem } from '../http/errors.ts';
 import { OciError, sendOciError, toOciError, type OciErrorCode } from '../oci/errors.ts';
-import { sendJson } from '../oci/respond.ts';
 import type { Logger } from '../observe/logger.ts';
 import { UpstreamError } from './upstream-error.ts';
 
@@ -46,8 +45,8 @@ export async function answerV2(
     if (x.res.headersSent || x.signal.aborted) throw error;
     if (error instanceof UpstreamError && error.code === 'rate_limited') {
       const message = 'the origin takes no more requests for now';
-      const body = { errors: [{ code: 'TOOMANYREQUESTS', message }] };
-      sendJson(x.res, 429, body, retryAfter(error));
+      const headers = retryAfter(error);
+      sendOciError(x.res, new OciError('TOOMANYREQUESTS', message, { headers, cause: error }));
       return;
     }
     const refusal = isOriginFault(error)

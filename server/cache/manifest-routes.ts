@@ -1,6 +1,7 @@
 import type { Exchange, RawRoute } from '../http/exchange.ts';
 import { OciError, type OciErrorCode } from '../oci/errors.ts';
 import { readDigest, readReference, readRepo } from '../oci/names.ts';
+import { readPage } from '../oci/paging.ts';
 import { sendJson } from '../oci/respond.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { BlobCache } from './blob-cache.ts';
@@ -85,14 +86,21 @@ function createRoutes({
       label: '/v2/{name}/tags/list',
       pattern: /^\/v2\/(.+)\/tags\/list$/,
       missing: 'NAME_UNKNOWN',
-      get: (x, name) => documents.send(x, `/v2/${readRepo(name)}/tags/list`, ['n', 'last']),
+      get: (x, name) => {
+        // Refused here: a page that the origin refuses would look like a fault of the origin.
+        readPage(x.query);
+        return documents.send(x, `/v2/${readRepo(name)}/tags/list`, ['n', 'last']);
+      },
     },
     {
       label: '/v2/{name}/referrers/{digest}',
       pattern: /^\/v2\/(.+)\/referrers\/([^/]+)$/,
       missing: 'MANIFEST_UNKNOWN',
       get: (x, name, text) =>
-        documents.send(x, `/v2/${readRepo(name)}/referrers/${readDigest(text)}`, ['artifactType']),
+        documents.send(x, `/v2/${readRepo(name)}/referrers/${readDigest(text)}`, [
+          'artifactType',
+          'last',
+        ]),
     },
   ];
 }

@@ -103,7 +103,11 @@ function sendOk({ res }: Exchange): Promise<void> {
 
 /** A cache is ready without its origin: that is what it is for. */
 async function sendReady(x: Exchange, { catalog }: StatusRouteOptions): Promise<void> {
-  await catalog.ping();
+  try {
+    await catalog.ping();
+  } catch (cause) {
+    throw new HttpError('unavailable', 'not ready', { cause, detail: { failing: ['catalog'] } });
+  }
   await sendOk(x);
 }
 

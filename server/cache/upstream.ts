@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
+import { tlsFault } from '../../delta/agent/tls-faults.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { abortedError, checkAborted } from '../../storage/durable.ts';
 import { StorageError } from '../../storage/errors.ts';
@@ -28,6 +29,8 @@ const RETRY: RetryPolicy = { attempts: 3, pauseMs: 100, maxPauseMs: 5000 };
 export interface UpstreamOptions {
   /** The origin's base URL; a path is kept as a prefix. */
   readonly base: string;
+  /** Shown to the origin and nobody else. */
+  readonly token?: string | undefined;
   readonly clock: Clock;
   /** Told of body bytes as they arrive. */
   readonly onBytes: (count: number) => void;
@@ -60,7 +63,8 @@ export interface UpstreamAnswer {
 /**
  * A client of the origin over kept-alive connections. Bodies come as they are stored (identity).
  * Errors: `StorageError` `unavailable` when the origin does not answer or answers 5xx after bounded
- * retries, `aborted`; an `UpstreamError` for what it refuses. No credentials are ever sent.
+ * retries, `aborted`; an `UpstreamError` for what it refuses. The token, if there is one, goes to the
+ * origin itself with every request, never to where it redirects.
  */
 export class Upstream {
   /** As in a URL: host and port. */
@@ -212,6 +216,10 @@ export class Upstream {
     const { method, body, signal } = request;
     const secure = url.protocol === 'https:';
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers };
+    const { token } = this.#options;
+    if (token !== undefined && url.origin === this.#base.origin) {
+      headers['authorization'] = `Bearer ${token}`;
+    }
     if (body !== undefined) headers['content-length'] = body.length.toString();
     const agents = request.transfer === true ? this.#transferAgents : this.#agents;
     const options = { method, headers, agent: secure ? agents.https : agents.http };
@@ -236,7 +244,7 @@ export class Upstream {
       sent.on('error', (error) => {
         settle();
         if (signal?.aborted === true) reject(abortedError(signal, 'asking the origin'));
-        else reject(this.#gone(error.message, error));
+        else reject(this.#gone(tlsFault(error) ?? error.message, error));
       });
       sent.once('response', (message) => {
         settle();

@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
+import { tlsFault } from '../../delta/agent/tls-faults.ts';
 import { ServerError } from '../errors.ts';
 
 export interface HttpAnswer {
@@ -79,7 +80,7 @@ async function readAll(response: IncomingMessage): Promise<Buffer> {
 
 function reason(cause: unknown): string {
   if (cause instanceof AggregateError && cause.errors.length > 0) return reason(cause.errors[0]);
-  return cause instanceof Error ? cause.message : String(cause);
+  return tlsFault(cause) ?? (cause instanceof Error ? cause.message : String(cause));
 }
 
 /** Parses a server's base URL; `usage` otherwise. */

@@ -1,7 +1,7 @@
 import type { ByteRange } from '../../storage/object-store.ts';
 import type { RangeAnswer } from './range.ts';
 
-/** A body as it goes over the wire: parts in order, each behind its text, then the tail. */
+/** A body as it goes over the wire: ranges of the object in order, each behind its text, then the tail. */
 export interface BodyLayout {
   readonly status: 200 | 206;
   readonly contentType: string;
@@ -9,7 +9,9 @@ export interface BodyLayout {
   readonly contentLength: number;
   /** Of a single range. */
   readonly contentRange?: string | undefined;
-  readonly parts: readonly { readonly before: string; readonly range: ByteRange }[];
+  readonly ranges: readonly ByteRange[];
+  /** The text before a range; made when it is asked for, since a thousand of them weigh. */
+  readonly before: (range: ByteRange, index: number) => string;
   readonly tail: string;
   /** A label of metrics. */
   readonly kind: 'whole' | 'range' | 'multirange';
@@ -35,7 +37,8 @@ export function layOutBody(
         kind: 'whole',
         contentType: mediaType,
         contentLength: size,
-        parts: [{ before: '', range: { start: 0, endExclusive: size } }],
+        ranges: [{ start: 0, endExclusive: size }],
+        before: noText,
         tail: '',
       };
     case 'single':
@@ -45,7 +48,8 @@ export function layOutBody(
         contentType: mediaType,
         contentLength: answer.range.endExclusive - answer.range.start,
         contentRange: contentRange(answer.range, size),
-        parts: [{ before: '', range: answer.range }],
+        ranges: [answer.range],
+        before: noText,
         tail: '',
       };
     case 'multi':
@@ -59,23 +63,26 @@ function layOutParts(
   mediaType: string,
   boundary: string,
 ): BodyLayout {
-  const parts = ranges.map((range, index) => ({
-    before: `${index === 0 ? '' : '\r\n'}--${boundary}\r\nContent-Type: ${mediaType}\r\nContent-Range: ${contentRange(range, size)}\r\n\r\n`,
-    range,
-  }));
+  const before = (range: ByteRange, index: number): string =>
+    `${index === 0 ? '' : '\r\n'}--${boundary}\r\nContent-Type: ${mediaType}\r\nContent-Range: ${contentRange(range, size)}\r\n\r\n`;
   const tail = `\r\n--${boundary}--\r\n`;
   let contentLength = tail.length;
-  for (const { before, range } of parts) {
-    contentLength += before.length + range.endExclusive - range.start;
+  for (const [index, range] of ranges.entries()) {
+    contentLength += before(range, index).length + range.endExclusive - range.start;
   }
   return {
     status: 206,
     kind: 'multirange',
     contentType: `multipart/byteranges; boundary=${boundary}`,
     contentLength,
-    parts,
+    ranges,
+    before,
     tail,
   };
+}
+
+function noText(): string {
+  return '';
 }
 
 function contentRange(range: ByteRange, size: number): string {

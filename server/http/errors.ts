@@ -26,6 +26,12 @@ export type HttpErrorCode =
   | 'too_large'
   | 'range_unsatisfiable'
   | 'unsupported_media_type'
+  /** Too many requests from this address or principal, or from a cache to its origin. */
+  | 'rate_limited'
+  /** The request's head is longer than a server reads. */
+  | 'headers_too_large'
+  /** The request's head did not come in time. */
+  | 'request_timeout'
   | 'unavailable'
   /** The server that this one asked did not answer, or answered with a fault. */
   | 'bad_gateway'
@@ -44,6 +50,9 @@ const HTTP_STATUS = {
   too_large: 413,
   unsupported_media_type: 415,
   range_unsatisfiable: 416,
+  rate_limited: 429,
+  headers_too_large: 431,
+  request_timeout: 408,
   unavailable: 503,
   bad_gateway: 502,
   internal: 500,
@@ -78,10 +87,18 @@ const DELTA_STATUS = {
   aborted: 503,
 } as const satisfies Record<DeltaErrorCode, number>;
 
+/** What `code` may be; openapi.yaml lists the same. */
+export type ProblemCode = HttpErrorCode | StorageErrorCode | DeltaErrorCode;
+
+/** Every {@link ProblemCode}: a code without a status does not compile. */
+export const PROBLEM_CODES: ReadonlySet<string> = new Set(
+  [HTTP_STATUS, STORAGE_STATUS, DELTA_STATUS].flatMap((table) => Object.keys(table)),
+);
+
 /** Seconds after which a client may try again what was unavailable. */
 const RETRY_AFTER = '5';
 
-/** A refusal by the server itself; `headers` go out with it. */
+/** A refusal by the server itself. Its `detail` goes out as members of the problem, `headers` with it. */
 export class HttpError extends CodedError<HttpErrorCode> {
   readonly headers: Readonly<Record<string, string>>;
 
@@ -99,7 +116,7 @@ export class HttpError extends CodedError<HttpErrorCode> {
 /** An answer of RFC 9457, with a stable `code`. */
 export interface Problem {
   readonly status: number;
-  readonly code: string;
+  readonly code: ProblemCode;
   /** What failed, on what, why, what to do; nothing about the inside of the server. */
   readonly detail?: string | undefined;
   /** More members of the body, such as `errors`. */
@@ -133,7 +150,10 @@ export function sendProblem(res: ServerResponse, problem: Problem): void {
 
 /** The problem that an error is to a client; `undefined` when the error is unknown, so a fault of ours. */
 export function problemOf(error: unknown): Problem | undefined {
-  if (error instanceof HttpError) return withDetail(HTTP_STATUS[error.code], error, error.headers);
+  if (error instanceof HttpError) {
+    const problem = withDetail(HTTP_STATUS[error.code], error, error.headers);
+    return { ...problem, extra: error.detail };
+  }
   if (error instanceof StorageError) return withDetail(STORAGE_STATUS[error.code], error, {});
   if (error instanceof DeltaError) return withDetail(DELTA_STATUS[error.code], error, {});
   return parserProblem(error);
@@ -142,7 +162,7 @@ export function problemOf(error: unknown): Problem | undefined {
 /** Messages of faults on our side may name paths and hosts: they go to the log only. */
 function withDetail(
   status: number,
-  error: CodedError<string>,
+  error: CodedError<ProblemCode>,
   headers: Readonly<Record<string, string>>,
 ): Problem {
   const retry = status === 503 ? { 'Retry-After': RETRY_AFTER } : {};
@@ -166,7 +186,7 @@ function parserProblem(error: unknown): Problem | undefined {
 
 /** Answers an error, and logs it when it is a fault of ours. */
 export function sendError(res: ServerResponse, error: unknown, logger: Logger): void {
-  const problem = problemOf(error) ?? { status: 500, code: 'internal' };
+  const problem = problemOf(error) ?? { status: 500, code: 'internal' as const };
   if (problem.status >= 500) {
     logger.error({ err: error, requestId: res.getHeader('x-request-id') }, 'request failed');
   }

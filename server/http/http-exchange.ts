@@ -5,6 +5,7 @@ import type { Principal } from '../auth/principal.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { HttpError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { routeLabel } from './route-label.ts';
 
 /** A request id that a proxy in front may have given; anything else is replaced. */
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
@@ -52,23 +53,25 @@ export class HttpExchange implements Exchange {
 
   /**
    * Splits the request target into path and query. An absolute-form target (RFC 9112, 3.2.2) is
-   * reduced to its path, for express as well. Throws `bad_request` when it does not parse.
+   * reduced to its path, for express as well, and its authority goes over Host. Throws `bad_request` when it does not parse.
    */
   readTarget(): void {
     const target = this.req.url ?? '/';
-    const local = target.startsWith('/') ? target : originForm(target);
-    if (local !== target) this.req.url = local;
+    const local = target.startsWith('/') ? target : this.#originForm(target);
     const mark = local.indexOf('?');
     this.path = decodePath(mark === -1 ? local : local.slice(0, mark));
     if (mark !== -1) this.query = new URLSearchParams(local.slice(mark + 1));
   }
 
-  /** The label of metrics: a route's pattern, never a path. */
+  /** The label of metrics. */
   routeLabel(): string {
-    if (this.route !== undefined) return this.route;
-    const { req } = this;
-    if (!('route' in req) || typeof req.route !== 'object' || req.route === null) return 'none';
-    return 'path' in req.route && typeof req.route.path === 'string' ? req.route.path : 'none';
+    return routeLabel(this);
+  }
+
+  #originForm(target: string): string {
+    const url = absoluteForm(target);
+    this.req.headers.host = url.host;
+    return (this.req.url = url.pathname + url.search);
   }
 
   /** Made when first asked for: most requests never need it. */
@@ -78,13 +81,13 @@ export class HttpExchange implements Exchange {
   }
 }
 
-function originForm(target: string): string {
+function absoluteForm(target: string): URL {
   if (!URL.canParse(target)) throw new HttpError('bad_request', 'the request target is no path');
   const url = new URL(target);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new HttpError('bad_request', 'the request target is no http URL');
   }
-  return url.pathname + url.search;
+  return url;
 }
 
 function decodePath(path: string): string {

@@ -1,5 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { errnoOf } from '../../storage/durable.ts';
 import { ServerError } from '../errors.ts';
@@ -9,17 +8,17 @@ import { sendError, sendProblem } from './errors.ts';
 import type { HotSource } from './hot/hot-answers.ts';
 import { HotPath } from './hot/hot-path.ts';
 import type { RawRoute } from './exchange.ts';
-import { refuseMalformed } from './malformed.ts';
-import { boundUnreadBody } from './unread-body.ts';
+import { checkRequest } from './check-request.ts';
+import { handleRequests } from './handle-requests.ts';
 import { HttpExchange } from './http-exchange.ts';
+import {
+  createWebServer,
+  KEEP_ALIVE_MS,
+  urlOf,
+  type WebServer,
+  type WebServerOptions,
+} from './web-server.ts';
 
-/** Range headers of 1,024 ranges are longer than Node's default of 16 KiB. */
-const MAX_HEADER_BYTES = 64 * 1024;
-/** Longer than proxies keep their idle connections, so that they close first. */
-const KEEP_ALIVE_MS = 75_000;
-const HEADERS_MS = 60_000;
-/** A connection on which no byte moves for so long is dead. Whole requests have no deadline. */
-const IDLE_MS = 600_000;
 const GRACE_MS = 10_000;
 
 /** An express app, as plain `node:http` sees it. */
@@ -29,7 +28,7 @@ export type NodeApp = (
   next: (error?: unknown) => void,
 ) => void;
 
-export interface ListenOptions {
+export interface ListenOptions extends WebServerOptions {
   /** Asked in order, before express. */
   readonly routes: readonly RawRoute[];
   /** Its own 404 and error handlers may be left out: what it passes on is answered here. */
@@ -39,6 +38,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly logger: Logger;
   readonly metrics?: Metrics | undefined;
+  /** Default of {@link HttpServer.close}. */
+  readonly drainMs?: number | undefined;
   /** Default: origin. */
   readonly tier?: 'origin' | 'cache' | undefined;
   /** Small immutable answers that need no route; only where everyone may have them. */
@@ -57,20 +58,10 @@ export interface HttpServer {
 
 /** Starts to listen. Throws `ServerError` `listen` when the address can't be had. */
 export async function listen(options: ListenOptions): Promise<HttpServer> {
-  const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: HEADERS_MS,
-    requestTimeout: 0,
-    noDelay: true,
-  });
-  server.timeout = IDLE_MS;
-  server.on('clientError', refuseMalformed);
+  const server = createWebServer(options);
   const hot = hotPathOf(options);
-  hot?.attach(server, 'connection');
-  server.on('request', (req, res) => {
-    if (!server.listening) res.setHeader('Connection', 'close');
-    boundUnreadBody(req, res);
+  hot?.attach(server, options.tls === undefined ? 'connection' : 'secureConnection');
+  handleRequests(server, (req, res) => {
     void serve(req, res, options);
   });
   await new Promise<void>((resolve, reject) => {
@@ -83,7 +74,8 @@ export async function listen(options: ListenOptions): Promise<HttpServer> {
       resolve();
     });
   });
-  return { url: urlOf(server), close: (graceMs = GRACE_MS) => drain(server, hot, graceMs) };
+  const url = urlOf(server, options.tls === undefined ? 'http' : 'https');
+  return { url, close: (graceMs = options.drainMs ?? GRACE_MS) => drain(server, hot, graceMs) };
 }
 
 function hotPathOf(options: ListenOptions): HotPath | undefined {
@@ -101,13 +93,6 @@ function cannotListen({ host, port }: ListenOptions, cause: Error): ServerError 
   );
 }
 
-function urlOf(server: Server): string {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('not a TCP server');
-  const { address: host, family, port }: AddressInfo = address;
-  return `http://${family === 'IPv6' ? `[${host}]` : host}:${port}`;
-}
-
 /** Answers one request; never rejects. */
 async function serve(
   req: IncomingMessage,
@@ -116,15 +101,18 @@ async function serve(
 ): Promise<void> {
   const { logger, metrics } = options;
   const x = new HttpExchange(req, res, options);
+  const stopTimer = metrics?.httpSeconds.startTimer();
   res.once('close', () => {
     const route = x.routeLabel();
     metrics?.httpRequests.inc({ route, status: res.headersSent ? res.statusCode : 499 });
+    stopTimer?.({ route });
     logger.debug(
-      { requestId: x.id, method: req.method, url: req.url, route, status: res.statusCode },
+      { requestId: x.id, method: req.method, path: x.path, route, status: res.statusCode },
       'answered',
     );
   });
   try {
+    checkRequest(req);
     x.readTarget();
     for (const route of options.routes) {
       if (await route(x)) return;
@@ -162,7 +150,7 @@ function fail(x: HttpExchange, error: unknown, logger: Logger): void {
   x.res.destroy();
 }
 
-async function drain(server: Server, hot: HotPath | undefined, graceMs: number): Promise<void> {
+async function drain(server: WebServer, hot: HotPath | undefined, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => {
       resolve();

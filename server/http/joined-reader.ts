@@ -5,7 +5,7 @@ import type { ByteRange } from '../../storage/object-store.ts';
 import type { BodyWriter } from './body-writer.ts';
 
 /** Reading over a gap of this size is quicker than asking a remote store again. */
-const JOIN_GAP_BYTES = 64 * 1024;
+const JOIN_GAP_BYTES = 128 * 1024;
 
 /** Opens a range; must bring exactly its bytes. */
 export type OpenRange = (range: ByteRange, signal: AbortSignal) => Promise<Readable>;
@@ -61,8 +61,9 @@ export class JoinedReader {
   async #openAt(index: number, range: ByteRange): Promise<void> {
     await this.close();
     let end = range.endExclusive;
-    for (const next of this.#ranges.slice(index + 1)) {
-      if (next.start < end || next.start - end > JOIN_GAP_BYTES) break;
+    for (let after = index + 1; ; after += 1) {
+      const next = this.#ranges[after];
+      if (next === undefined || next.start < end || next.start - end > JOIN_GAP_BYTES) break;
       end = next.endExclusive;
     }
     const stream = await this.#open({ start: range.start, endExclusive: end }, this.#signal);

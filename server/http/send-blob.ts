@@ -3,10 +3,12 @@ import type { OutgoingHttpHeaders } from 'node:http';
 
 import { digestAlgorithm, digestBytes, type Digest } from '../../storage/digest.ts';
 import { StorageError } from '../../storage/errors.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
 import { layOutBody, type BodyLayout, type Satisfiable } from './body-layout.ts';
 import { BodyWriter, ClientGone } from './body-writer.ts';
 import { checkConditions, rangeHolds } from './conditions.ts';
 import { HttpError } from './errors.ts';
+import { FileReader } from './file-reader.ts';
 import { JoinedReader, type OpenRange } from './joined-reader.ts';
 import type { Exchange } from './exchange.ts';
 import { OpenFile } from './open-file.ts';
@@ -36,8 +38,14 @@ export interface BlobSource extends BlobHead {
   readonly path?: string | undefined;
 }
 
-/** Writes the parts of a layout into a body. */
-type BodyReader = (layout: BodyLayout, body: BodyWriter) => Promise<void>;
+/** Reads the ranges of a body out of an object. */
+interface RangeReader {
+  /** Writes the range of that index; indexes ascend. */
+  send(index: number, body: BodyWriter): Promise<void>;
+  close(): Promise<void>;
+}
+
+type OpenReader = (ranges: readonly ByteRange[]) => RangeReader;
 
 /**
  * Answers a GET or HEAD for an immutable object (RFC 9110): strong ETag, conditions, single and
@@ -53,35 +61,19 @@ export async function sendBlob(x: Exchange, source: BlobSource): Promise<void> {
     await sendFile(x, source, file);
     return;
   }
-  await answer(x, source, source.size, async ({ parts }, body) => {
-    const ranges = parts.map(({ range }) => range);
-    const reader = new JoinedReader(source.open, ranges, x.signal);
-    try {
-      for (const [index, { before }] of parts.entries()) {
-        await body.text(before);
-        await reader.send(index, body);
-      }
-    } finally {
-      await reader.close();
-    }
-  });
+  await answer(x, source, source.size, (ranges) => new JoinedReader(source.open, ranges, x.signal));
 }
 
 /** As {@link sendBlob}, from an open file that holds exactly the object; closes it. */
 export async function sendFile(x: Exchange, head: BlobHead, file: OpenFile): Promise<void> {
   try {
-    await answer(x, head, file.size, async ({ parts }, body) => {
-      for (const { before, range } of parts) {
-        await body.text(before);
-        await body.file(file, range);
-      }
-    });
+    await answer(x, head, file.size, (ranges) => new FileReader(file, ranges));
   } finally {
     await file.close();
   }
 }
 
-async function answer(x: Exchange, head: BlobHead, size: number, read: BodyReader): Promise<void> {
+async function answer(x: Exchange, head: BlobHead, size: number, open: OpenReader): Promise<void> {
   const { req, res } = x;
   const etag = `"${head.digest}"`;
   const headers = blobHeaders(head);
@@ -103,7 +95,7 @@ async function answer(x: Exchange, head: BlobHead, size: number, read: BodyReade
   if (layout.contentRange !== undefined) headers['Content-Range'] = layout.contentRange;
   res.writeHead(layout.status, headers);
   if (req.method === 'HEAD' || layout.contentLength === 0) res.end();
-  else await writeBody(x, layout, read);
+  else await writeBody(x, layout, open(layout.ranges));
 }
 
 /** The fields of every answer that tell of the object as a whole. */
@@ -145,15 +137,19 @@ const RANGE_LABELS = {
   too_many: 'refused',
 } as const satisfies Record<RangeAnswer['kind'], string>;
 
-async function writeBody(x: Exchange, layout: BodyLayout, read: BodyReader): Promise<void> {
+async function writeBody(x: Exchange, layout: BodyLayout, reader: RangeReader): Promise<void> {
   const body = new BodyWriter(x.res, Math.min(layout.contentLength, BUFFER_BYTES));
   try {
-    await read(layout, body);
+    for (const [index, range] of layout.ranges.entries()) {
+      await body.text(layout.before(range, index));
+      await reader.send(index, body);
+    }
     await body.text(layout.tail);
     body.end();
   } catch (error) {
     if (!(error instanceof ClientGone) && !x.signal.aborted) throw error;
   } finally {
     x.metrics?.bytesServed.inc({ tier: x.tier, kind: layout.kind }, body.sent);
+    await reader.close();
   }
 }

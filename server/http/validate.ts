@@ -3,6 +3,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import { parse } from 'yaml';
 
 import type { CheckRequest, EventsRequest } from '../../delta/agent/protocol.ts';
+import type { TokenRequest } from '../auth/token-handlers.ts';
 import { HttpError } from './errors.ts';
 
 const HTTP_METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const;
@@ -20,6 +21,7 @@ export interface Operation {
 export interface BodyTypes {
   readonly CheckRequest: CheckRequest;
   readonly EventsRequest: EventsRequest;
+  readonly TokenRequest: TokenRequest;
 }
 
 /** A fault in a body. */

@@ -6,6 +6,7 @@ import type { RepoName, Tag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { MatrixConfig } from '../config.ts';
 import type { Logger } from '../observe/logger.ts';
+import { readHeldImages } from '../updates/held-images.ts';
 import { basePlatforms, type ImageReader, type ImageSummary } from '../updates/images.ts';
 
 export interface MatrixPlannerOptions {
@@ -92,8 +93,10 @@ export class MatrixPlanner {
     const releases: { platform: string; manifest: ImageSummary['manifest']['digest'] }[][] = [];
     const read: ImageSummary[] = [];
     let broken = false;
+    const source = { images, repositories: catalog.repositories };
     for (const { digest } of found) {
-      const set = await images.read(digest, options);
+      // An absent image is no fault: nothing is planned for it, and nothing else waits for it.
+      const set = await readHeldImages(source, repo, digest, options);
       for (const { digest: image, error } of set.broken) {
         broken = true;
         logger.debug({ repo, tag, digest: image, err: error }, 'no deltas for an unreadable image');
@@ -127,8 +130,8 @@ export class MatrixPlanner {
       const { product, channel, current } = version;
       const platforms = targets.get(tagKey({ repo: product, tag: channel }));
       if (platforms === undefined) continue;
-      if ((await catalog.repositories.getManifest(product, current)) === undefined) continue;
-      const set = await images.read(current, options);
+      const source = { images, repositories: catalog.repositories };
+      const set = await readHeldImages(source, product, current, options);
       const image = set.images.find(({ manifest }) => manifest.digest === current);
       if (image === undefined) continue;
       for (const platform of basePlatforms(image.platform, platforms)) {

@@ -6,20 +6,25 @@ export interface Metrics {
   readonly registry: Registry;
   /** `route`: the pattern that answered, never the path itself. */
   readonly httpRequests: Counter<'route' | 'status'>;
+  /** From a request's head to the end of its answer; the hot path's are not measured. */
+  readonly httpSeconds: Histogram<'route'>;
   /** Body bytes of blobs. `tier`: origin or cache; `kind`: whole, range or multirange. */
   readonly bytesServed: Counter<'tier' | 'kind'>;
   /** Requests with a Range header. `kind`: range, multirange, unsatisfiable or ignored. */
   readonly rangeRequests: Counter<'kind'>;
   readonly deltaBuilds: Counter<'result'>;
   readonly deltaBuildSeconds: Histogram;
-  readonly deltaQueueDepth: Gauge;
   readonly checks: Counter<'result' | 'reason'>;
   readonly checkSeconds: Histogram;
+  /** `plan`: delta, chunks or full. */
+  readonly bytesSaved: Counter<'plan'>;
   /** `result`: hit, partial, miss, stale, error. */
   readonly cacheRequests: Counter<'result'>;
   readonly cacheFillInflight: Gauge;
   /** Bytes that a cache fetched from its origin. */
   readonly originBytes: Counter;
+  /** Has no value without TLS. */
+  readonly tlsCertExpiry: Gauge;
 }
 
 /** Metrics in a registry of their own, the process's own figures included. */
@@ -33,6 +38,13 @@ export function createMetrics(): Metrics {
       name: 'rivulet_http_requests_total',
       help: 'Requests answered, by route pattern and status.',
       labelNames: ['route', 'status'],
+      registers,
+    }),
+    httpSeconds: new Histogram({
+      name: 'rivulet_http_request_duration_seconds',
+      help: 'Time from the head of a request to the end of its answer, by route; hot answers excepted.',
+      labelNames: ['route'],
+      buckets: [0.001, 0.01, 0.1, 1, 10, 60, 600],
       registers,
     }),
     bytesServed: new Counter({
@@ -50,6 +62,7 @@ export function createMetrics(): Metrics {
     ...deltaMetrics(registers),
     ...checkMetrics(registers),
     ...cacheMetrics(registers),
+    tlsCertExpiry: tlsMetric(registers),
   };
 }
 
@@ -67,11 +80,6 @@ function deltaMetrics(registers: Registry[]) {
       buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600],
       registers,
     }),
-    deltaQueueDepth: new Gauge({
-      name: 'rivulet_delta_queue_depth',
-      help: 'Deltas that are pending, building or proving.',
-      registers,
-    }),
   };
 }
 
@@ -87,6 +95,12 @@ function checkMetrics(registers: Registry[]) {
       name: 'rivulet_check_duration_seconds',
       help: 'Time to answer an update check.',
       buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    }),
+    bytesSaved: new Counter({
+      name: 'rivulet_bytes_saved_total',
+      help: 'Bytes of whole images less those fetched instead, of updates reported as applied.',
+      labelNames: ['plan'] as const,
       registers,
     }),
   };
@@ -111,4 +125,15 @@ function cacheMetrics(registers: Registry[]) {
       registers,
     }),
   };
+}
+
+function tlsMetric(registers: Registry[]): Gauge {
+  const gauge = new Gauge({
+    name: 'rivulet_tls_cert_expiry_timestamp_seconds',
+    help: 'When the certificate that is in use runs out, in seconds since 1970.',
+    registers,
+  });
+  // Born with 0, which would read as long expired on a server without TLS.
+  gauge.remove();
+  return gauge;
 }

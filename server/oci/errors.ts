@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 
 import { CodedError, StorageError, type CodedErrorOptions } from '../../storage/errors.ts';
 import type { StorageErrorCode } from '../../storage/errors.ts';
-import { HttpError, problemOf } from '../http/errors.ts';
+import { HttpError, problemOf, type HttpErrorCode } from '../http/errors.ts';
 import { sendJson } from './respond.ts';
 
 /** Error codes of OCI distribution 1.1 ("Error Codes"), and two for faults of ours. */
@@ -20,6 +20,7 @@ export type OciErrorCode =
   | 'UNAUTHORIZED'
   | 'DENIED'
   | 'UNSUPPORTED'
+  | 'TOOMANYREQUESTS'
   | 'UNAVAILABLE'
   | 'UNKNOWN';
 
@@ -37,9 +38,23 @@ const STATUS = {
   UNAUTHORIZED: 401,
   DENIED: 403,
   UNSUPPORTED: 405,
+  TOOMANYREQUESTS: 429,
   UNAVAILABLE: 503,
   UNKNOWN: 500,
 } as const satisfies Record<OciErrorCode, number>;
+
+/** Every {@link OciErrorCode}; openapi.yaml lists the same. */
+export const OCI_ERROR_CODES: ReadonlySet<string> = new Set(Object.keys(STATUS));
+
+/** What a refusal of the server is to a registry client; the specification has no code for the rest. */
+const FROM_HTTP: Partial<Record<HttpErrorCode, OciErrorCode>> = {
+  unauthorized: 'UNAUTHORIZED',
+  denied: 'DENIED',
+  too_large: 'SIZE_INVALID',
+  range_unsatisfiable: 'SIZE_INVALID',
+  rate_limited: 'TOOMANYREQUESTS',
+  unavailable: 'UNAVAILABLE',
+};
 
 /** What an error of storage is to a registry client; `subject` stands for what the route is about. */
 const FROM_STORAGE = {
@@ -91,7 +106,7 @@ export function toOciError(error: unknown, missing: OciErrorCode): OciError {
   if (error instanceof StorageError) return fromStorage(error, missing);
   if (error instanceof HttpError) {
     const { status, headers } = problemOf(error) ?? { status: 500 };
-    const code = status === 405 ? 'UNSUPPORTED' : 'SIZE_INVALID';
+    const code = FROM_HTTP[error.code] ?? 'UNSUPPORTED';
     return new OciError(code, error.message, { status, headers, cause: error });
   }
   return new OciError('UNKNOWN', 'the registry failed', { cause: error });

@@ -8,7 +8,7 @@ import {
 import { OciError } from './errors.ts';
 import type { ManifestSchemas } from './manifest-schema.ts';
 
-/** Something that a manifest names and that has to be there. */
+/** Something that a manifest names. */
 export interface Named {
   readonly kind: ManifestChild['kind'];
   readonly descriptor: Descriptor;

@@ -86,8 +86,3 @@ export const TAR_LAYER_TYPES: ReadonlySet<string> = new Set([
   MEDIA_TYPES.ociLayerZstd,
   MEDIA_TYPES.dockerLayerGzip,
 ]);
-
-/** Layers that may stay where they are (OCI image specification, "Non-distributable Layers"). */
-export function isNonDistributable(mediaType: string): boolean {
-  return mediaType.includes('.nondistributable.') || mediaType.includes('.foreign.');
-}

@@ -1,5 +1,4 @@
 import type { ManifestRow } from '../../storage/catalog/repository-catalog.ts';
-import { isImageManifestType } from '../../storage/descriptor.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -9,7 +8,7 @@ import { readBody } from './body.ts';
 import { OciError } from './errors.ts';
 import { readManifestDocument, type ManifestDocument } from './manifest-document.ts';
 import { checkNames } from './manifest-names.ts';
-import { TAR_LAYER_TYPES, type ManifestSchemas } from './manifest-schema.ts';
+import type { ManifestSchemas } from './manifest-schema.ts';
 import { readReference, readRepo, readTag, type Reference } from './names.ts';
 import type { RegistryOptions } from './options.ts';
 import { sendEmpty } from './respond.ts';
@@ -18,6 +17,8 @@ import { sendEmpty } from './respond.ts';
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** Tags in one push by digest. */
 const MAX_TAGS = 100;
+/** Absent children that an answer or a log line names. */
+const MAX_ABSENT_TOLD = 3;
 
 /** Manifests by tag or digest (OCI distribution 1.1, "Pulling manifests", "Pushing Manifests"). */
 export class ManifestResource {
@@ -53,12 +54,13 @@ export class ManifestResource {
     const bytes = await readBody(x.req, MAX_MANIFEST_BYTES);
     const digest = digestFor(reference, bytes);
     const document = readManifestDocument(bytes, x.req.headers['content-type'], this.#schemas);
-    await this.#store(x, repo, tags, bytes, digest, document);
+    const absent = await this.#store(x, repo, tags, bytes, digest, document);
     sendEmpty(x.res, 201, {
       Location: `/v2/${repo}/manifests/${digest}`,
       'Docker-Content-Digest': digest,
       ...(document.subject !== undefined && { 'OCI-Subject': document.subject }),
       ...(reference.kind === 'digest' && tags.length > 0 && { 'OCI-Tag': tags.join(', ') }),
+      ...(absent.length > 0 && { Warning: sparseWarning(absent) }),
     });
   }
 
@@ -75,7 +77,7 @@ export class ManifestResource {
     sendEmpty(x.res, 202);
   }
 
-  /** Bytes, then what is to be done with the layers, then the rows that make it visible. */
+  /** Bytes, then the rows that make it visible; returns what it names and the repository lacks. */
   async #store(
     x: Exchange,
     repo: RepoName,
@@ -83,24 +85,23 @@ export class ManifestResource {
     bytes: Buffer,
     digest: Digest,
     document: ManifestDocument,
-  ): Promise<void> {
-    const { blobs, catalog } = this.#registry;
+  ): Promise<readonly Digest[]> {
+    const { blobs, catalog, logger } = this.#registry;
     const { names, ...facts } = document;
-    const children = await checkNames(this.#registry, repo, names, { signal: x.signal });
+    const { children, absent } = await checkNames(this.#registry, repo, names, {
+      signal: x.signal,
+    });
     await blobs.putBytes(bytes, { digest, signal: x.signal });
-    if (isImageManifestType(document.mediaType)) {
-      const present = new Set(children.map((child) => child.digest));
-      for (const { kind, descriptor } of names) {
-        if (kind !== 'layer' || !present.has(descriptor.digest)) continue;
-        if (!TAR_LAYER_TYPES.has(descriptor.mediaType)) continue;
-        await catalog.layers.ensure(descriptor.digest, descriptor.mediaType);
-      }
-    }
     const row: ManifestRow = { digest, size: bytes.length, ...facts };
     for (const tag of tags.length === 0 ? [undefined] : tags) {
       await catalog.repositories.putManifest(repo, row, children, tag);
       await this.#tell(repo, digest, tag);
     }
+    if (absent.length > 0) {
+      const some = absent.slice(0, MAX_ABSENT_TOLD);
+      logger.warn({ repo, digest, absent: some, count: absent.length }, 'a sparse manifest');
+    }
+    return absent;
   }
 
   /** The manifest is pushed already: what comes of it is made up for later when it fails now. */
@@ -134,6 +135,14 @@ function digestFor(reference: Reference, bytes: Buffer): Digest {
     });
   }
   return actual;
+}
+
+/** OCI distribution 1.1, "Warnings": for the one who pushes, since only later pulls would notice. */
+function sparseWarning(absent: readonly Digest[]): string {
+  const some = absent.slice(0, MAX_ABSENT_TOLD).join(' ');
+  const more =
+    absent.length > MAX_ABSENT_TOLD ? ` and ${absent.length - MAX_ABSENT_TOLD} more` : '';
+  return `299 - "taken, but this repository lacks what it names until you push it: ${some}${more}"`;
 }
 
 function unknown(repo: RepoName, reference: string): OciError {

@@ -24,5 +24,9 @@ export interface RegistryOptions {
    * Asked before a request is carried out, with the repository it names (not yet checked), undefined
    * where it names none; throws to refuse. Without it everyone may do everything.
    */
-  readonly authorize?: ((x: Exchange, repo: string | undefined) => Promise<void>) | undefined;
+  readonly authorize?: ((x: Exchange, repo: string | undefined) => void) | undefined;
+  /** True if a caller that was let in may read that repository too; undefined means every one. */
+  readonly mayPull?: ((x: Exchange, repo: string | undefined) => boolean) | undefined;
+  /** True if the list of repositories may tell the caller of that one. */
+  readonly mayList?: ((x: Exchange, repo: string) => boolean) | undefined;
 }

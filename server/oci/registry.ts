@@ -120,7 +120,7 @@ async function serve(
       if (match === null) continue;
       x.route = route.label;
       missing = route.missing;
-      await authorize?.(x, match[1]);
+      authorize?.(x, match[1]);
       await handlerOf(route, x)(x, match[1] ?? '', match[2] ?? '');
       return;
     }

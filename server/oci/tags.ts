@@ -1,5 +1,6 @@
 import type { Exchange } from '../http/exchange.ts';
 import { OciError } from './errors.ts';
+import { listVisible } from './listed-names.ts';
 import { readRepo } from './names.ts';
 import { cutPage, readPage } from './paging.ts';
 import type { RegistryOptions } from './options.ts';
@@ -36,8 +37,12 @@ export class RepositoryResource {
 
   async list(x: Exchange): Promise<void> {
     const page = readPage(x.query);
-    const { repositories } = this.#registry.catalog;
-    const found = await repositories.list({ last: page.last, limit: page.limit + 1 });
+    const { catalog, mayList } = this.#registry;
+    const limit = page.limit + 1;
+    const found = await listVisible(
+      (last, count) => catalog.repositories.list({ last, limit: count }),
+      { last: page.last, limit, isVisible: (repo) => mayList?.(x, repo) ?? true },
+    );
     const { names, headers } = cutPage(found, page, '/v2/_catalog');
     sendJson(x.res, 200, { repositories: names }, headers);
   }

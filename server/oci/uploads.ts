@@ -81,10 +81,14 @@ export class UploadResource {
     }
   }
 
-  /** True if the blob is in the repository now and the client was told so. */
+  /**
+   * True if the blob is in the repository now and the client was told so. A blob that the caller may
+   * not read is no more there than an absent one: it has to be pushed.
+   */
   async #mount(x: Exchange, repo: RepoName, digest: Digest): Promise<boolean> {
-    const { blobs, catalog } = this.#registry;
+    const { blobs, catalog, mayPull } = this.#registry;
     const from = x.query.get('from');
+    if (mayPull?.(x, from ?? undefined) === false) return false;
     const found =
       from === null
         ? (await catalog.repositories.findBlob(digest)) !== undefined

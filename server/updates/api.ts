@@ -3,8 +3,11 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
+import type { Access } from '../auth/access.ts';
+import { createToken, listTokens, revokeToken } from '../auth/token-handlers.ts';
 import type { ServerConfig } from '../config.ts';
 import { HttpError, problemErrors } from '../http/errors.ts';
+import { readJson } from '../http/json-body.ts';
 import type { Contract } from '../http/validate.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -27,24 +30,29 @@ export interface ApiOptions {
   readonly matrix: { poke(): void };
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** What all processes of the server counted, as text; default: what this one did. */
+  readonly scrape?: (() => Promise<string>) | undefined;
   readonly clock: Clock;
+  /** Asked before an operation is carried out; without it everyone may do everything. */
+  readonly authorize?: Access['api'] | undefined;
 }
 
 type Handler = (request: ApiRequest, res: Response) => Promise<void> | void;
 
-/** The largest body of an API request. */
-export const MAX_BODY_BYTES = 256 * 1024;
-
 /** The JSON API as an express app, built from {@link API_OPERATIONS}; errors are problem answers. */
 export function createApi(options: ApiOptions): Express {
-  const { contract, logger } = options;
+  const { contract, logger, authorize } = options;
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', false);
   const handlers = createHandlers(options);
-  for (const { method, path, operationId } of API_OPERATIONS) {
-    const readers = method === 'post' ? jsonBody() : [];
+  for (const { method, path, operationId, needs } of API_OPERATIONS) {
+    const admit = (req: Request, _res: Response, next: NextFunction): void => {
+      authorize?.(req, needs);
+      next();
+    };
+    const readers = method === 'post' ? [admit, readBody] : [admit];
     const handler = handlers[operationId];
     app[method](expressPath(path), ...readers, async (req: Request, res: Response) => {
       await handler(new ApiRequest(req, res, contract), res);
@@ -79,8 +87,10 @@ function createHandlers(options: ApiOptions): Readonly<Record<ApiOperationId, Ha
     matrix.poke();
   };
   const checks = new CheckService({ catalog, facts, images, matrix: config.matrix, poke, clock });
-  const device = { ...options, checks, regions: config.regions };
+  const savings = { images, metrics: options.metrics };
+  const device = { ...options, checks, savings, regions: config.regions };
   const read = { catalog, facts };
+  const tokens = { tokens: catalog.tokens, clock };
   return {
     checkForUpdate: (request, res) => checkForUpdate(device, request, res),
     reportEvents: (request, res) => reportEvents(device, request, res),
@@ -88,6 +98,9 @@ function createHandlers(options: ApiOptions): Readonly<Record<ApiOperationId, Ha
     listReleases: (request, res) => listReleases(read, request, res),
     listDevices: (request, res) => listDevices(read, request, res),
     getStatus: (request, res) => getStatus(read, request, res),
+    listTokens: (request, res) => listTokens(tokens, request, res),
+    createToken: (request, res) => createToken(tokens, request, res),
+    revokeToken: (request, res) => revokeToken(tokens, request, res),
     live: (_request, res) => {
       live(res);
     },
@@ -99,21 +112,10 @@ function createHandlers(options: ApiOptions): Readonly<Record<ApiOperationId, Ha
   };
 }
 
-/** Refuses any other type before the body is read; then reads it, bounded. */
-function jsonBody() {
-  const requireJson = (req: Request, _res: Response, next: NextFunction): void => {
-    if (req.is('application/json') === false || req.get('content-type') === undefined) {
-      throw new HttpError(
-        'unsupported_media_type',
-        `the body's type is ${JSON.stringify((req.get('content-type') ?? 'missing').slice(0, 100))}: send application/json`,
-      );
-    }
-    next();
-  };
-  return [
-    requireJson,
-    express.json({ limit: MAX_BODY_BYTES, inflate: false, type: 'application/json' }),
-  ];
+/** Express's own reader answers only once the whole of a body has come, however long it is. */
+async function readBody(req: Request, _res: Response, next: NextFunction): Promise<void> {
+  req.body = (await readJson({ req })).value;
+  next();
 }
 
 /** `{name}` of OpenAPI as `:name` of express. */

@@ -14,6 +14,7 @@ import {
   type DecideOutcome,
 } from './decide.ts';
 import type { ReleaseFactsReader } from './facts.ts';
+import { readHeldImages } from './held-images.ts';
 import { basePlatforms, type ImageReader } from './images.ts';
 
 /** A device that is unchanged is written again only after this long: a check costs no disk sync. */
@@ -117,9 +118,9 @@ export class CheckService {
     options: IoOptions,
   ): Promise<boolean> {
     const { catalog, images } = this.#options;
-    const row = await catalog.repositories.getManifest(parseRepoName(facts.product), digest);
-    if (row === undefined) return false;
-    const found = await images.read(digest, options);
+    const { repositories } = catalog;
+    const repo = parseRepoName(facts.product);
+    const found = await readHeldImages({ images, repositories }, repo, digest, options);
     return found.images.some(
       (image) =>
         image.manifest.digest === digest && basePlatforms(image.platform, [platform]).length > 0,

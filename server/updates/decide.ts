@@ -14,6 +14,7 @@ import type {
 } from '../../delta/agent/protocol.ts';
 import { formatPlatform } from '../../storage/descriptor.ts';
 import type { Digest } from '../../storage/digest.ts';
+import { fullBytes } from './savings.ts';
 
 /** Who asks, when, and where blobs are to be had. */
 export interface DecideEnv {
@@ -164,11 +165,10 @@ function chunksPlan(target: PlatformFacts): ChunksPlan | undefined {
 }
 
 function fullPlan(target: PlatformFacts): FullPlan {
-  const layers = target.layers.reduce((sum, layer) => sum + layer.size, 0);
   return {
     kind: 'full',
     digest: target.manifest.digest,
-    size: layers + target.config.size + target.manifest.size,
+    size: fullBytes(target),
     ramBytes: FULL_RAM_BYTES,
   };
 }

@@ -8,6 +8,7 @@ import {
 } from '../../delta/agent/protocol.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
+import type { Access } from '../auth/access.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { ApiRequest } from './api-request.ts';
@@ -15,18 +16,21 @@ import { blobBases } from './blob-bases.ts';
 import type { CheckService } from './check.ts';
 import type { DecideOutcome } from './decide.ts';
 import { fileEvents } from './events.ts';
+import { countSavings, type SavingsOptions } from './savings.ts';
 
 export interface DeviceHandlersOptions {
   readonly checks: CheckService;
   readonly catalog: Pick<Catalog, 'fleet'>;
   readonly regions: ServerConfig['regions'];
   readonly metrics: Pick<Metrics, 'checks' | 'checkSeconds'>;
+  readonly savings: SavingsOptions;
   readonly clock: Clock;
+  readonly authorize?: Access['api'] | undefined;
 }
 
 /** `POST /v1/check`. */
 export async function checkForUpdate(
-  { checks, regions, metrics }: DeviceHandlersOptions,
+  { checks, regions, metrics, authorize }: DeviceHandlersOptions,
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
@@ -34,6 +38,7 @@ export async function checkForUpdate(
   const deviceId = deviceOf(request);
   const cacheRegion = request.header(REGION_HEADER, 'RegionName');
   const ask = request.body('CheckRequest');
+  authorize?.(request.req, { pull: ask.product });
   const region = cacheRegion ?? ask.region;
   const from = {
     host: request.req.get('host'),
@@ -52,7 +57,7 @@ export async function checkForUpdate(
 
 /** `POST /v1/decisions/{id}/events`. */
 export async function reportEvents(
-  { catalog, clock }: DeviceHandlersOptions,
+  { catalog, savings, clock, authorize }: DeviceHandlersOptions,
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
@@ -60,8 +65,11 @@ export async function reportEvents(
   const deviceId = deviceOf(request);
   const region = request.header(REGION_HEADER, 'RegionName');
   const body = request.body('EventsRequest');
-  const recorded = await fileEvents(catalog.fleet, { decisionId, deviceId, body, region }, clock);
-  res.json({ recorded });
+  authorize?.(request.req, { pull: body.decision.product });
+  const incoming = { decisionId, deviceId, body, region };
+  const added = await fileEvents(catalog.fleet, incoming, clock);
+  await countSavings(savings, body.decision.to, added, { signal: request.signal });
+  res.json({ recorded: added.length });
 }
 
 /** Sends 200 with the decision, or 204 with the reason and when to ask again. */

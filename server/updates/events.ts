@@ -1,5 +1,5 @@
 import type { EventsRequest } from '../../delta/agent/protocol.ts';
-import type { FleetCatalog } from '../../storage/catalog/fleet-catalog.ts';
+import type { DeviceEvent, FleetCatalog } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import { HttpError } from '../http/errors.ts';
@@ -13,7 +13,7 @@ export interface IncomingEvents {
 }
 
 /**
- * Files what a device reports; returns how many events were new. A decision or device that this
+ * Files what a device reports; returns the events that were new. A decision or device that this
  * server never saw, because a cache answered alone, is filed from what the report repeats. Throws
  * `conflict` when the decision is known as another device's or leads elsewhere.
  */
@@ -21,7 +21,7 @@ export async function fileEvents(
   fleet: FleetCatalog,
   incoming: IncomingEvents,
   clock: Clock,
-): Promise<number> {
+): Promise<readonly DeviceEvent[]> {
   const { decisionId, deviceId, body } = incoming;
   const { decision, events } = body;
   const known = await fleet.decision(decisionId);
@@ -38,7 +38,9 @@ export async function fileEvents(
       `decision ${decisionId} is not ${deviceId}'s step to ${decision.to}: report under the id that was given with it`,
     );
   }
-  return fleet.report(decisionId, events);
+  const added = new Set(await fleet.report(decisionId, events));
+  // Of two events under one number the first was filed.
+  return events.filter(({ seq }) => added.delete(seq));
 }
 
 async function fileUnknown(

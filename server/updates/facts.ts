@@ -6,6 +6,7 @@ import type { Clock } from '../../storage/clock.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
+import { readHeldImages } from './held-images.ts';
 import type { BrokenImage, ImageReader, ImageSummary } from './images.ts';
 
 type LayerFacts = PlatformFacts['layers'][number];
@@ -23,7 +24,7 @@ export interface FactsOptions {
   readonly catalog: Pick<Catalog, 'repositories' | 'layers' | 'deltas'>;
   readonly images: ImageReader;
   readonly clock: Clock;
-  /** Told once of each image that can't be read; it is left out. */
+  /** Told once of each image that can't be read or is not there; it is left out. */
   readonly onBroken: (release: Release, broken: BrokenImage) => void;
 }
 
@@ -71,8 +72,10 @@ export class ReleaseFactsReader {
   }
 
   async #release(head: Release, options: IoOptions): Promise<ReleaseFacts> {
-    const { images, broken } = await this.#images.read(head.digest, options);
-    for (const image of broken) this.#report(head, image);
+    const source = { images: this.#images, repositories: this.#catalog.repositories };
+    const set = await readHeldImages(source, head.repo, head.digest, options);
+    const { images, broken, absent } = set;
+    for (const image of [...broken, ...absent]) this.#report(head, image);
     const platforms: PlatformFacts[] = [];
     for (const image of images) platforms.push(await this.#platform(head.repo, image));
     return {

@@ -5,6 +5,7 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { digestOf } from '../../storage/digest.ts';
 import { HttpError } from '../http/errors.ts';
 import type { Contract } from '../http/validate.ts';
+import { catalogMetrics } from '../observe/catalog-metrics.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { ApiRequest } from './api-request.ts';
@@ -13,12 +14,13 @@ export interface OperationHandlersOptions {
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly contract: Contract;
-  readonly metrics: Pick<Metrics, 'registry' | 'deltaQueueDepth'>;
+  readonly metrics: Pick<Metrics, 'registry'>;
+  readonly scrape?: (() => Promise<string>) | undefined;
   readonly logger: Logger;
 }
 
 /** A probe that takes longer counts as no answer. */
-const PROBE_MS = 5000;
+const PROBE_MS = 3000;
 /** Any name does: whether the blob is there does not matter, only that the store can tell. */
 const PROBE_DIGEST = digestOf(new Uint8Array());
 
@@ -27,35 +29,60 @@ export function live(res: Response): void {
   res.set('Cache-Control', 'no-store').json({ status: 'ok' });
 }
 
-/** `GET /readyz`: ready when store and catalog answer. */
+/** `GET /readyz`: ready when store and catalog answer; `failing` names which of them does not. */
 export async function ready(
   { blobs, catalog, logger }: OperationHandlersOptions,
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(PROBE_MS)]);
-  try {
-    await Promise.all([catalog.ping(), blobs.stat(PROBE_DIGEST, { signal })]);
-  } catch (cause) {
-    logger.warn({ err: cause }, 'not ready');
-    throw new HttpError('unavailable', 'the store or the catalog does not answer', { cause });
+  const probes = {
+    store: () => blobs.objects.check?.({ signal }) ?? blobs.stat(PROBE_DIGEST, { signal }),
+    catalog: () => catalog.ping(),
+  };
+  const silent: string[] = [];
+  await Promise.all(
+    Object.entries(probes).map(async ([part, probe]) => {
+      try {
+        await Promise.race([probe(), rejectOn(signal)]);
+      } catch (error) {
+        const requestId = res.getHeader('x-request-id');
+        logger.warn({ err: error, requestId, part }, 'not ready');
+        silent.push(part);
+      }
+    }),
+  );
+  if (silent.length === 0) live(res);
+  else {
+    throw new HttpError('unavailable', 'not ready', { detail: { failing: silent.sort() } });
   }
-  live(res);
 }
 
-/** `GET /metrics`. Figures from the catalog are read now; without it the others still come. */
+/** Drivers may settle late or never when their signal fires. */
+function rejectOn(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = (): void => {
+      reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    };
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
+}
+
+/** `GET /metrics`. Without the catalog the figures that do not come from it are sent all the same. */
 export async function sendMetrics(
-  { catalog, metrics, logger }: OperationHandlersOptions,
+  { catalog, metrics, scrape, logger }: OperationHandlersOptions,
   res: Response,
 ): Promise<void> {
+  const counted = await (scrape ?? (() => metrics.registry.metrics()))();
+  let known = '';
   try {
-    const { pending, building, proving } = await catalog.deltas.counts();
-    metrics.deltaQueueDepth.set(pending + building + proving);
+    known = await catalogMetrics(catalog);
   } catch (error) {
-    logger.warn({ err: error }, 'metrics without the queue depth: the catalog does not answer');
+    const requestId = res.getHeader('x-request-id');
+    logger.warn({ err: error, requestId }, 'metrics without what the catalog knows');
   }
-  const text = await metrics.registry.metrics();
-  res.set('Content-Type', metrics.registry.contentType).send(text);
+  res.set('Content-Type', metrics.registry.contentType).send(counted + known);
 }
 
 /** `GET /openapi.yaml`. */

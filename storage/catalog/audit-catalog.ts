@@ -1,7 +1,7 @@
 import type { Digest } from '../digest.ts';
 
-/** Rows that name bytes; `child` is what a manifest names. */
-export const AUDIT_SOURCES = ['manifest', 'child', 'blob', 'delta', 'pack', 'index'] as const;
+/** Rows that promise bytes. What a manifest names is promised by its blob's or manifest's own row. */
+export const AUDIT_SOURCES = ['manifest', 'blob', 'delta', 'pack', 'index'] as const;
 export type AuditSource = (typeof AUDIT_SOURCES)[number];
 
 export interface AuditCatalog {
@@ -11,6 +11,11 @@ export interface AuditCatalog {
     after: Digest | undefined,
     limit: number,
   ): Promise<readonly { readonly digest: Digest; readonly size?: number | undefined }[]>;
+  /**
+   * What manifests name and their repository does not have: never pushed to it, or deleted from it.
+   * Ascending, each once, after `after`.
+   */
+  absent(after: Digest | undefined, limit: number): Promise<readonly Digest[]>;
   /** What stops working without that blob, in words (`tag fleet/app:stable`): tags first, at most `limit`. */
   affected(digest: Digest, limit: number): Promise<readonly string[]>;
 }

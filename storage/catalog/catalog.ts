@@ -4,6 +4,7 @@ import type { FleetCatalog } from './fleet-catalog.ts';
 import type { GcCatalog } from './gc-catalog.ts';
 import type { LayerCatalog } from './layer-catalog.ts';
 import type { RepositoryCatalog } from './repository-catalog.ts';
+import type { SigningKeyCatalog } from './signing-key-catalog.ts';
 import type { TokenCatalog } from './token-catalog.ts';
 import type { UploadCatalog } from './upload-catalog.ts';
 
@@ -21,6 +22,7 @@ export interface Catalog {
   readonly deltas: DeltaCatalog;
   readonly fleet: FleetCatalog;
   readonly tokens: TokenCatalog;
+  readonly signingKeys: SigningKeyCatalog;
   readonly gc: GcCatalog;
   readonly audit: AuditCatalog;
   /**

@@ -65,6 +65,13 @@ export interface DeltaFilter {
   readonly limit: number;
 }
 
+/** Of one repository: pairs that are wanted, and those of them that are published or rejected. */
+export interface DeltaCoverage {
+  readonly repo: RepoName;
+  readonly wanted: number;
+  readonly done: number;
+}
+
 /** The matrix: one row a pair, claimed under a lease by whoever builds it. */
 export interface DeltaCatalog {
   /** Adds pending rows for pairs that are not there; a retired pair becomes pending again. Returns how many were added. */
@@ -93,4 +100,6 @@ export interface DeltaCatalog {
   /** Ascending by id. */
   list(filter: DeltaFilter): Promise<readonly DeltaRow[]>;
   counts(): Promise<Readonly<Record<DeltaState, number>>>;
+  /** By repository with any row that is not retired: how many there are, and how many need no more work. */
+  coverage(): Promise<readonly DeltaCoverage[]>;
 }

@@ -39,12 +39,22 @@ export interface DeviceEvent {
   readonly message?: string | undefined;
 }
 
+/** Devices that have all of it in common. */
+export interface DeviceCount extends Pick<
+  DeviceRow,
+  'product' | 'platform' | 'region' | 'current'
+> {
+  readonly devices: number;
+}
+
 /** Devices, what was decided for them, and what they reported. */
 export interface FleetCatalog {
   /** Inserts or updates a device. */
   seen(device: DeviceRow): Promise<void>;
   device(id: string): Promise<DeviceRow | undefined>;
   devices(page: Page): Promise<readonly DeviceRow[]>;
+  /** How many devices run what where. */
+  counts(): Promise<readonly DeviceCount[]>;
   /** Distinct (product, channel, platform, current) of devices seen since `sinceMs`. */
   live(
     sinceMs: number,
@@ -54,7 +64,7 @@ export interface FleetCatalog {
   /** Idempotent by id. */
   decide(decision: DecisionRow): Promise<void>;
   decision(id: string): Promise<DecisionRow | undefined>;
-  /** Appends events not seen before (by `seq`); returns how many were new. `healthy` moves the device's `current`. */
-  report(decisionId: string, events: readonly DeviceEvent[]): Promise<number>;
+  /** Appends events not seen before (by `seq`); returns the `seq` of those that were new. `healthy` moves the device's `current`. */
+  report(decisionId: string, events: readonly DeviceEvent[]): Promise<readonly number[]>;
   events(decisionId: string): Promise<readonly DeviceEvent[]>;
 }

@@ -193,4 +193,8 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
         begin update removals set epoch = epoch + 1 where id = 1; end`,
     ],
   },
+  {
+    version: 3,
+    statements: [`alter table manifest_children add column tar_type text`],
+  },
 ];

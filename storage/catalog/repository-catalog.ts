@@ -12,10 +12,12 @@ export interface ManifestRow {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What a manifest names; `manifest` for children of an index. */
+/** What a manifest names, there or not; `manifest` for children of an index. */
 export interface ManifestChild {
   readonly digest: Digest;
   readonly kind: 'config' | 'layer' | 'manifest';
+  /** Its media type, if it is a layer that is to be chunked as soon as the repository has it. */
+  readonly tarType?: string | undefined;
 }
 
 export interface Release {
@@ -41,7 +43,10 @@ export interface RepositoryCatalog {
   /** True if the repository has ever been pushed to. */
   exists(repo: RepoName): Promise<boolean>;
 
-  /** Makes a stored blob part of a repository; idempotent. */
+  /**
+   * Makes a stored blob part of a repository; idempotent. A layer that a manifest of the repository
+   * waits for becomes pending.
+   */
   linkBlob(repo: RepoName, digest: Digest, size: number): Promise<void>;
   hasBlob(repo: RepoName, digest: Digest): Promise<boolean>;
   /** Any repository that has the blob: for mounts without `from`. */
@@ -51,7 +56,8 @@ export interface RepositoryCatalog {
 
   /**
    * Records a manifest, what it names and, when given, the tag, in one transaction; idempotent.
-   * Moving a tag to another digest appends a release.
+   * Its tar layers become pending if the repository has them. Moving a tag to another digest appends
+   * a release.
    */
   putManifest(
     repo: RepoName,
@@ -61,6 +67,8 @@ export interface RepositoryCatalog {
   ): Promise<void>;
   getManifest(repo: RepoName, digest: Digest): Promise<ManifestRow | undefined>;
   children(repo: RepoName, digest: Digest): Promise<readonly ManifestChild[]>;
+  /** Those of the image manifests that the repository lacks, or of which it lacks a config or layer. */
+  incomplete(repo: RepoName, images: readonly Digest[]): Promise<ReadonlySet<Digest>>;
   /** Deletes a manifest and every tag on it; false if there was none. */
   deleteManifest(repo: RepoName, digest: Digest): Promise<boolean>;
   /** Manifests of the repository whose subject is `digest`, oldest first. */

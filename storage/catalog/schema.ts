@@ -35,6 +35,7 @@ export interface Schema {
     position: number;
     digest: Digest;
     kind: ManifestChild['kind'];
+    tar_type: string | null;
   };
   tags: { repo: RepoName; name: Tag; digest: Digest; release_id: number };
   releases: {

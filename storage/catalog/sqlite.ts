@@ -12,6 +12,7 @@ import { SqlFleet } from './sql/fleet.ts';
 import { SqlGc } from './sql/gc.ts';
 import { SqlLayers } from './sql/layers.ts';
 import { SqlRepositories } from './sql/repositories.ts';
+import { SqlSigningKeys } from './sql/signing-keys.ts';
 import { SqlTokens } from './sql/tokens.ts';
 import { SqlUploads } from './sql/uploads.ts';
 
@@ -31,6 +32,7 @@ class SqliteCatalog implements Catalog {
   readonly deltas: SqlDeltas;
   readonly fleet: SqlFleet;
   readonly tokens: SqlTokens;
+  readonly signingKeys: SqlSigningKeys;
   readonly gc: SqlGc;
   readonly audit: SqlAudit;
   readonly #db: Kysely<Schema>;
@@ -45,6 +47,7 @@ class SqliteCatalog implements Catalog {
     this.deltas = new SqlDeltas(context);
     this.fleet = new SqlFleet(context);
     this.tokens = new SqlTokens(context);
+    this.signingKeys = new SqlSigningKeys(context);
     this.gc = new SqlGc(context);
     this.audit = new SqlAudit(context);
     this.#removals = new RemovalEpoch(raw);

@@ -25,6 +25,11 @@ export interface UploadCatalog {
   get(id: UploadId): Promise<UploadSession | undefined>;
   /** Appends a stored part; `conflict` unless `part.offset` is the session's size. */
   append(id: UploadId, part: UploadPart): Promise<void>;
+  /**
+   * Puts one part in the place of several that follow each other; `conflict` unless the session has
+   * exactly those between the first and the last.
+   */
+  merge(id: UploadId, parts: readonly UploadPart[], into: UploadPart): Promise<void>;
   /** Idempotent. */
   delete(id: UploadId): Promise<void>;
   /** Sessions untouched since `beforeMs`. */

@@ -51,6 +51,11 @@ class RetryStore implements ObjectStore {
     return this.#again(() => this.#inner.stat(key, options), options);
   }
 
+  /** Not tried again: who asks wants to know how it is now. */
+  async check(options?: IoOptions): Promise<void> {
+    await this.#inner.check?.(options);
+  }
+
   list(prefix: string, options?: IoOptions): AsyncIterable<ObjectEntry> {
     return this.#inner.list(prefix, options);
   }

@@ -71,6 +71,15 @@ class FsStore implements ObjectStore {
     return join(this.#root, parseObjectKey(key));
   }
 
+  /** A folder that is gone, or its mount, looks like one without objects. */
+  async check(): Promise<void> {
+    try {
+      await lstat(join(this.#root, 'tmp'));
+    } catch (error) {
+      throw notMissing(this.#failure(error, 'check'));
+    }
+  }
+
   async put(
     key: ObjectKey,
     source: ByteSource,

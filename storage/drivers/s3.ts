@@ -64,8 +64,8 @@ class S3Store implements ObjectStore {
   }
 
   /** Throws `unavailable` unless the bucket exists and may be listed. */
-  async check(): Promise<void> {
-    await this.#connection.control(`${this.name}: open`, undefined, (client) =>
+  async check({ signal }: IoOptions = {}): Promise<void> {
+    await this.#connection.control(`${this.name}: check`, signal, (client) =>
       client.listObjectsV2Query(this.#bucket, this.#prefix, '', '', 1, ''),
     );
   }

@@ -12,10 +12,21 @@ export function needTool(name: string): string | undefined {
   const candidates = [process.env[variable], ...onPath(name), ...inGoFolder(name)];
   const found = candidates.find((path) => path !== undefined && path !== '' && isExecutable(path));
   if (found !== undefined) return found;
-  const message = `${name} is not installed (looked at ${variable}, PATH and Go's bin folder)`;
+  skip(`${name} is not installed (looked at ${variable}, PATH and Go's bin folder)`);
+  return undefined;
+}
+
+/** {@link needTool} for one that mounts file systems: without root it is as if it weren't there. */
+export function needRootTool(name: string): string | undefined {
+  const found = needTool(name);
+  if (found === undefined || process.getuid?.() === 0) return found;
+  skip(`${name} can't mount file systems here, since this is not root`);
+  return undefined;
+}
+
+function skip(message: string): void {
   if (process.env['CI'] === 'true') throw new Error(message);
   process.stdout.write(`skip: ${message}\n`);
-  return undefined;
 }
 
 function onPath(name: string): string[] {

@@ -1,32 +1,33 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { startRegistry, type RunningRegistry } from '../server/oci/rig.ts';
+import { printVersion, startClientRig, type ClientRig } from './client-rig.ts';
 import { writeSmallRelease } from './oci-image.ts';
 import { needTool } from './require.ts';
-import { runTool } from './run-tool.ts';
 
 const skopeo = needTool('skopeo');
 
+interface DockerList {
+  readonly mediaType: string;
+  readonly manifests: readonly { readonly mediaType: string }[];
+}
+
 describe.skipIf(skopeo === undefined)('skopeo', () => {
+  let rig: ClientRig;
   let dir: string;
-  let registry: RunningRegistry;
   let image: string;
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'rivulet-skopeo-'));
-    registry = await startRegistry('fs');
-    image = `docker://${new URL(registry.url).host}/demo/app`;
+    rig = await startClientRig('skopeo');
+    ({ dir } = rig);
+    image = `docker://${rig.host}/demo/app`;
     await writeSmallRelease(join(dir, 'in'), 'v1', 1);
+    printVersion('skopeo', await run('--version'));
   });
-  afterAll(async () => {
-    await registry.close();
-    await rm(dir, { recursive: true, force: true });
-  });
+  afterAll(() => rig.close());
 
-  const run = (...args: string[]) => runTool(skopeo ?? '', ['--insecure-policy', ...args]);
+  const run = (...args: string[]) => rig.run(skopeo ?? '', ['--insecure-policy', ...args]);
   const blobsOf = async (layout: string): Promise<string[]> =>
     (await readdir(join(dir, layout, 'blobs/sha256'))).sort();
 
@@ -68,6 +69,16 @@ describe.skipIf(skopeo === undefined)('skopeo', () => {
       expect(facts.Architecture).toBe(arch);
       expect(facts.Layers).toHaveLength(3);
     }
+  });
+
+  it('converts to Docker’s manifests on the way', async () => {
+    const tls = ['--src-tls-verify=false', '--dest-tls-verify=false'];
+    const docker = 'application/vnd.docker.distribution.manifest';
+    await run('copy', '--all', '--format', 'v2s2', ...tls, `${image}:v1`, `${image}3:docker`);
+    const raw = await run('inspect', '--raw', '--tls-verify=false', `${image}3:docker`);
+    const { mediaType, manifests } = JSON.parse(raw) as DockerList;
+    expect(mediaType).toBe(`${docker}.list.v2+json`);
+    expect(manifests.map((one) => one.mediaType)).toEqual(Array(3).fill(`${docker}.v2+json`));
   });
 
   it('lists tags and deletes', async () => {

@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createBlobRoute } from '../../server/blobs.ts';
 import { listen, type HttpServer } from '../../server/http/http-server.ts';
-import { loadContract, type Contract, type Operation } from '../../server/http/validate.ts';
+import { PROBLEM_CODES } from '../../server/http/errors.ts';
+import { loadContract, type Contract } from '../../server/http/validate.ts';
+import { OCI_ERROR_CODES } from '../../server/oci/errors.ts';
 import { createRegistry } from '../../server/oci/registry.ts';
 import { createLogger } from '../../server/observe/logger.ts';
-import { API_OPERATIONS } from '../../server/updates/operations.ts';
 import { UploadService } from '../../storage/upload.ts';
 import { pushImage, pushIndex } from './sample-image.ts';
 import { named, sampleAsk } from './updates/sample.ts';
@@ -38,62 +38,6 @@ afterAll(async () => {
   await origin.close();
 });
 
-function isRegistryPath(path: string): boolean {
-  return path.startsWith('/v2/') || path.startsWith('/v1/blobs/');
-}
-
-function key({ method, path, operationId }: Operation): string {
-  return `${method} ${path} ${operationId}`;
-}
-
-describe('routes and contract', () => {
-  it('hold the same API operations', () => {
-    const described = contract.operations.filter(({ path }) => !isRegistryPath(path));
-    expect(described.map(key).sort()).toEqual(API_OPERATIONS.map(key).sort());
-  });
-
-  it('name each operation once', () => {
-    const ids = contract.operations.map(({ operationId }) => operationId);
-    expect(new Set(ids).size).toBe(ids.length);
-  });
-
-  /** The registry's patterns, as it labels its metrics. */
-  it('describe every route of the registry', async () => {
-    const source = await readFile(new URL('../../server/oci/registry.ts', import.meta.url), 'utf8');
-    const labels = [...source.matchAll(/label: '([^']+)'/g)].map((match) => match[1]);
-    const described = contract.operations
-      .map(({ path }) => path)
-      .filter((p) => p.startsWith('/v2'));
-    expect(labels.length).toBeGreaterThan(0);
-    expect([...new Set(described)].sort()).toEqual(labels.sort());
-  });
-
-  it('agree on every method of the registry and of blobs', async () => {
-    const paths = new Set(contract.operations.map(({ path }) => path).filter(isRegistryPath));
-    for (const path of paths) {
-      const described = contract.operations.filter((o) => o.path === path).map((o) => o.method);
-      const url = `${registry.url}${path
-        .replace('{name}', 'some/where')
-        .replace('{reference}', 'latest')
-        .replace('{digest}', named('nothing'))
-        .replace('{id}', '0'.repeat(32))}`;
-      for (const method of ['get', 'head', 'post', 'put', 'patch', 'delete'] as const) {
-        const { status } = await fetch(url, { method: method.toUpperCase() });
-        const expected = described.includes(method === 'head' ? 'get' : method);
-        expect(`${method} ${path} ${status !== 405}`).toBe(`${method} ${path} ${expected}`);
-      }
-    }
-  });
-
-  it('agree that every API operation is answered', async () => {
-    for (const { method, path } of API_OPERATIONS) {
-      const url = `${origin.server.url}${path.replace('{id}', '0'.repeat(32))}`;
-      const { status } = await fetch(url, { method: method.toUpperCase() });
-      expect(`${path} ${status === 404 || status === 405 || status >= 500}`).toBe(`${path} false`);
-    }
-  });
-});
-
 /** Looks a dotted chain of members up in the document. */
 function lookUp(value: unknown, ...names: readonly string[]): unknown {
   return names.reduce<unknown>(
@@ -101,6 +45,16 @@ function lookUp(value: unknown, ...names: readonly string[]): unknown {
     value,
   );
 }
+
+describe('codes', () => {
+  it.each([
+    ['ProblemCode', PROBLEM_CODES],
+    ['RegistryErrorCode', OCI_ERROR_CODES],
+  ])('%s lists what the code has, no more and no less', (schema, codes) => {
+    const described = lookUp(contract.document, 'components', 'schemas', schema, 'enum');
+    expect([...(described as string[])].sort()).toEqual([...codes].sort());
+  });
+});
 
 describe('examples', () => {
   it.each([

@@ -5,6 +5,7 @@ import { digestOf, type Digest } from '../../storage/digest.ts';
 import { StorageError } from '../../storage/errors.ts';
 import { checkStore } from '../../storage/fsck.ts';
 import { blobKey, parseObjectKey } from '../../storage/keys.ts';
+import { parseTag } from '../../storage/names.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { REPO } from '../suites/catalog/names.ts';
 import { DRIVERS, StoreWorld } from './store-world.ts';
@@ -47,7 +48,14 @@ describe.each(DRIVERS)('fsck on %s', (driver) => {
     const bytes = Object.keys(AFFECTED).join('').length;
     for (const quick of [false, true]) {
       const report = await check(world, quick);
-      expect(report).toEqual({ objects: 7, bytes, rows: 10, faults: [], truncated: false });
+      expect(report).toEqual({
+        objects: 7,
+        bytes,
+        rows: 7,
+        faults: [],
+        absent: [],
+        truncated: false,
+      });
     }
   });
 
@@ -58,6 +66,19 @@ describe.each(DRIVERS)('fsck on %s', (driver) => {
       const { faults } = await check(world, quick);
       expect(faults).toEqual([{ kind: 'missing', subject: of(text), affects }]);
     }
+  });
+
+  test('what a sparse manifest names and never came is told apart from damage', async () => {
+    const world = await fullWorld(driver);
+    const { catalog, blobs } = world;
+    const sparse = Buffer.from('sparse index');
+    const { digest, size } = await blobs.putBytes(sparse);
+    const children = [{ digest: of('never pushed'), kind: 'manifest' as const }];
+    const row = { digest, size, mediaType: 'application/vnd.oci.image.index.v1+json' };
+    await catalog.repositories.putManifest(REPO, row, children, parseTag('sparse'));
+    const { faults, absent } = await check(world);
+    expect(faults).toEqual([]);
+    expect(absent).toEqual([{ digest: of('never pushed'), affects: `tag ${REPO}:sparse` }]);
   });
 
   test('bytes under another digest are corrupt', async () => {

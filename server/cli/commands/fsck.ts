@@ -32,12 +32,16 @@ async function fsck(options: FsckOptions): Promise<void> {
     }),
   );
   output.finish();
-  const { faults, ...counts } = report;
+  const { faults, absent, ...counts } = report;
+  for (const one of absent) {
+    output.event({ event: 'absent', ...one });
+    output.say(`absent: ${one.digest}: not pushed, or deleted; needed by ${one.affects}`);
+  }
   for (const fault of faults) {
     output.event({ event: 'fault', ...fault });
     output.say(`${fault.kind}: ${fault.subject}: ${fault.affects}`);
   }
-  output.event({ event: 'fsck', ...counts, faults: faults.length });
+  output.event({ event: 'fsck', ...counts, absent: absent.length, faults: faults.length });
   output.say(`checked ${report.objects} objects: ${faults.length} faults`);
   if (faults.length > 0) {
     throw new StorageError('corrupt', `the store has ${faults.length} faults, listed above`);

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { Server } from 'node:http';
-import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 
 import type { Logger } from '../../observe/logger.ts';
 import type { Metrics } from '../../observe/metrics.ts';
+import type { WebServer } from '../web-server.ts';
 import { HotAnswers, type HotSource } from './hot-answers.ts';
 import { HotConnection } from './hot-connection.ts';
 import type { ReadyAnswer } from './ready-answer.ts';
@@ -41,7 +40,7 @@ export class HotPath {
   }
 
   /** Puts itself before the server's own handling of connections. */
-  attach(server: Server | SecureServer, event: 'connection' | 'secureConnection'): void {
+  attach(server: WebServer, event: 'connection' | 'secureConnection'): void {
     const native = server.listeners(event) as ((socket: Socket) => void)[];
     server.removeAllListeners(event);
     server.on(event, (socket: Socket) => {

@@ -5,6 +5,7 @@ import type { AuditCatalog, AuditSource } from '../audit-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { affectedBy } from './affected.ts';
 import type { SqlContext } from './context.ts';
+import { absentChildren } from './sparse.ts';
 
 interface Expected {
   readonly digest: Digest;
@@ -20,15 +21,6 @@ const SOURCES: Readonly<Record<AuditSource, Source>> = {
       .select((eb) => ['digest', eb.fn.max('size').as('size')])
       .where('digest', '>', after)
       .groupBy('digest')
-      .orderBy('digest')
-      .limit(limit)
-      .execute(),
-  child: (db, after, limit) =>
-    db
-      .selectFrom('manifest_children')
-      .select('digest')
-      .distinct()
-      .where('digest', '>', after)
       .orderBy('digest')
       .limit(limit)
       .execute(),
@@ -87,6 +79,10 @@ export class SqlAudit implements AuditCatalog {
   ): Promise<readonly Expected[]> {
     // No digest sorts before the empty text.
     return SOURCES[source](this.#context.db, after ?? ('' as Digest), limit);
+  }
+
+  async absent(after: Digest | undefined, limit: number): Promise<readonly Digest[]> {
+    return absentChildren(this.#context.db, after ?? ('' as Digest), limit);
   }
 
   async affected(digest: Digest, limit: number): Promise<readonly string[]> {

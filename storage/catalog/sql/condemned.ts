@@ -27,7 +27,7 @@ export async function nameStored(
   }
 }
 
-/** For blobs that the caller has found there: `unavailable` if a collector came in between. */
+/** For what a manifest names: `unavailable` if a collector has just taken it. */
 export async function nameChildren(
   tx: Transaction<Schema>,
   digests: readonly Digest[],
@@ -41,6 +41,35 @@ export async function nameChildren(
       .where('until_ms', '>', nowMs)
       .executeTakeFirst();
     if (row !== undefined) throw beingRemoved(row.digest);
+  }
+}
+
+/**
+ * For blobs of which links were just pruned: one that no repository has any more counts as removed.
+ * Otherwise a manifest whose client had found the blob there would be taken as a sparse one.
+ */
+export async function rememberUnlinked(
+  tx: Transaction<Schema>,
+  digests: readonly Digest[],
+  untilMs: number,
+): Promise<void> {
+  for (const batch of batches([...new Set(digests)])) {
+    const linked = await tx
+      .selectFrom('repo_blobs')
+      .select('digest')
+      .distinct()
+      .where('digest', 'in', batch)
+      .execute();
+    const kept = new Set(linked.map(({ digest }) => digest));
+    const rows = batch
+      .filter((digest) => !kept.has(digest))
+      .map((digest) => ({ digest, until_ms: untilMs, removed: 1 as const }));
+    if (rows.length === 0) continue;
+    await tx
+      .insertInto('condemned')
+      .values(rows)
+      .onConflict((oc) => oc.column('digest').doNothing())
+      .execute();
   }
 }
 

@@ -3,6 +3,7 @@ import { sql, type Selectable, type SqlBool } from 'kysely';
 import type { Digest } from '../../digest.ts';
 import type {
   DeltaCatalog,
+  DeltaCoverage,
   DeltaFilter,
   DeltaPair,
   DeltaResult,
@@ -216,6 +217,20 @@ export class SqlDeltas implements DeltaCatalog {
       .execute();
     for (const { state, rows: n } of rows) counts[state] = n;
     return counts;
+  }
+
+  async coverage(): Promise<readonly DeltaCoverage[]> {
+    return this.#context.db
+      .selectFrom('deltas')
+      .select([
+        'repo',
+        sql<number>`count(*)`.as('wanted'),
+        sql<number>`sum(state in ('published', 'rejected'))`.as('done'),
+      ])
+      .where('state', '!=', 'retired')
+      .groupBy('repo')
+      .orderBy('repo')
+      .execute();
   }
 
   async #updateHeld(

@@ -3,7 +3,13 @@ import { sql } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import { StorageError } from '../../errors.ts';
-import type { DecisionRow, DeviceEvent, DeviceRow, FleetCatalog } from '../fleet-catalog.ts';
+import type {
+  DecisionRow,
+  DeviceCount,
+  DeviceEvent,
+  DeviceRow,
+  FleetCatalog,
+} from '../fleet-catalog.ts';
 import type { Page } from '../repository-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches, type SqlContext } from './context.ts';
@@ -64,6 +70,15 @@ export class SqlFleet implements FleetCatalog {
     return (await query.execute()).map(toDevice);
   }
 
+  async counts(): Promise<readonly DeviceCount[]> {
+    const rows = await this.#context.db
+      .selectFrom('devices')
+      .select(['product', 'platform', 'region', 'current', sql<number>`count(*)`.as('devices')])
+      .groupBy(['product', 'platform', 'region', 'current'])
+      .execute();
+    return rows.map(({ current, ...row }) => ({ ...row, ...(current !== null && { current }) }));
+  }
+
   async live(sinceMs: number): ReturnType<FleetCatalog['live']> {
     return this.#context.db
       .selectFrom('devices')
@@ -103,7 +118,7 @@ export class SqlFleet implements FleetCatalog {
     return row && toDecision(row);
   }
 
-  async report(decisionId: string, events: readonly DeviceEvent[]): Promise<number> {
+  async report(decisionId: string, events: readonly DeviceEvent[]): Promise<readonly number[]> {
     return this.#context.db.transaction().execute(async (tx) => {
       const decision = await tx
         .selectFrom('decisions')
@@ -117,7 +132,7 @@ export class SqlFleet implements FleetCatalog {
       }
       const added = await addEvents(tx, decisionId, events);
       if (added.some((event) => event.type === 'healthy')) await moveDevice(tx, decision);
-      return added.length;
+      return added.map(({ seq }) => seq);
     });
   }
 

@@ -3,10 +3,13 @@ import { sql, type Transaction } from 'kysely';
 import type { Digest } from '../../digest.ts';
 import type { GcCatalog, GcCutoff, GcRows } from '../gc-catalog.ts';
 import type { Schema } from '../schema.ts';
+import { rememberUnlinked } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
 import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
 
+/** A client that found its blobs there pushes the manifest within this. */
+const UNLINKED_MS = 300_000;
 const ROWS = sql<number>`count(*)`.as('rows');
 
 /** What the garbage collector asks and removes. */
@@ -49,11 +52,16 @@ export class SqlGc implements GcCatalog {
   }
 
   async prune(cutoff: GcCutoff, limit: number): Promise<GcRows> {
-    return this.#context.db.transaction().execute(async (tx) => ({
-      links: await pruneLinks(tx, cutoff, limit),
-      layers: await pruneLayers(tx, cutoff, limit),
-      packs: await prunePacks(tx, limit),
-    }));
+    const { db, clock } = this.#context;
+    return db.transaction().execute(async (tx) => {
+      const links = await pruneLinks(tx, cutoff, limit);
+      await rememberUnlinked(tx, links, clock() + UNLINKED_MS);
+      return {
+        links: links.length,
+        layers: await pruneLayers(tx, cutoff, limit),
+        packs: await prunePacks(tx, limit),
+      };
+    });
   }
 
   async reachable(digests: readonly Digest[], cutoff: GcCutoff): Promise<ReadonlySet<Digest>> {
@@ -119,8 +127,8 @@ async function pruneLinks(
   tx: Transaction<Schema>,
   cutoff: GcCutoff,
   limit: number,
-): Promise<number> {
-  const { numDeletedRows } = await tx
+): Promise<readonly Digest[]> {
+  const pruned = await tx
     .deleteFrom('repo_blobs')
     .where((eb) =>
       eb(
@@ -134,8 +142,9 @@ async function pruneLinks(
           .$asTuple('repo', 'digest'),
       ),
     )
-    .executeTakeFirst();
-  return Number(numDeletedRows);
+    .returning('digest')
+    .execute();
+  return pruned.map(({ digest }) => digest);
 }
 
 async function pruneLayers(

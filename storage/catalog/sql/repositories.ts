@@ -7,6 +7,7 @@ import type { Schema } from '../schema.ts';
 import { nameStored, nameChildren } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { parseAnnotations } from './json.ts';
+import { ensureAwaited, incompleteImages } from './sparse.ts';
 import { moveTag, SqlTags } from './tags.ts';
 
 /** Repositories, their blobs and manifests; tags and releases come from {@link SqlTags}. */
@@ -58,6 +59,7 @@ export class SqlRepositories extends SqlTags implements RepositoryCatalog {
         .values({ repo, digest, size, linked_ms: nowMs })
         .onConflict((oc) => oc.columns(['repo', 'digest']).doUpdateSet({ size, linked_ms: nowMs }))
         .execute();
+      await ensureAwaited(tx, repo, { digest }, nowMs);
     });
   }
 
@@ -109,6 +111,7 @@ export class SqlRepositories extends SqlTags implements RepositoryCatalog {
       await ensureRepository(tx, repo, nowMs);
       await upsertManifest(tx, repo, manifest);
       await replaceChildren(tx, repo, manifest.digest, children);
+      await ensureAwaited(tx, repo, { parent: manifest.digest }, nowMs);
       if (tag !== undefined) await moveTag(tx, { repo, tag, digest: manifest.digest }, nowMs);
     });
   }
@@ -124,13 +127,21 @@ export class SqlRepositories extends SqlTags implements RepositoryCatalog {
   }
 
   async children(repo: RepoName, digest: Digest): Promise<readonly ManifestChild[]> {
-    return this.#context.db
+    const rows = await this.#context.db
       .selectFrom('manifest_children')
-      .select(['digest', 'kind'])
+      .select(['digest', 'kind', 'tar_type'])
       .where('repo', '=', repo)
       .where('parent', '=', digest)
       .orderBy('position')
       .execute();
+    return rows.map(({ tar_type, ...child }) => ({
+      ...child,
+      ...(tar_type !== null && { tarType: tar_type }),
+    }));
+  }
+
+  async incomplete(repo: RepoName, images: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    return incompleteImages(this.#context.db, repo, images);
   }
 
   async deleteManifest(repo: RepoName, digest: Digest): Promise<boolean> {
@@ -200,12 +211,13 @@ async function replaceChildren(
     .where('repo', '=', repo)
     .where('parent', '=', parent)
     .execute();
-  const rows = children.map(({ digest, kind }, position) => ({
+  const rows = children.map(({ digest, kind, tarType }, position) => ({
     repo,
     parent,
     position,
     digest,
     kind,
+    tar_type: tarType ?? null,
   }));
   for (const batch of batches(rows)) {
     await tx.insertInto('manifest_children').values(batch).execute();

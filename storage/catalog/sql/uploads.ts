@@ -60,6 +60,31 @@ export class SqlUploads implements UploadCatalog {
     });
   }
 
+  async merge(id: UploadId, parts: readonly UploadPart[], into: UploadPart): Promise<void> {
+    await this.#context.db.transaction().execute(async (tx) => {
+      const removed = await tx
+        .deleteFrom('upload_parts')
+        .where('upload_id', '=', id)
+        .where('first_byte', '>=', into.offset)
+        .where('first_byte', '<', into.offset + into.size)
+        .returning(['first_byte as offset', 'size', 'digest'])
+        .execute();
+      const before = new Set(removed.map(partKey));
+      if (before.size !== parts.length || !parts.every((part) => before.has(partKey(part)))) {
+        throw notMerged(id, into);
+      }
+      await tx
+        .insertInto('upload_parts')
+        .values({
+          upload_id: id,
+          first_byte: into.offset,
+          size: into.size,
+          digest: into.digest,
+        })
+        .execute();
+    });
+  }
+
   async delete(id: UploadId): Promise<void> {
     await this.#context.db.deleteFrom('uploads').where('id', '=', id).execute();
   }
@@ -80,6 +105,18 @@ function notAppended(id: UploadId, part: UploadPart): StorageError {
   return new StorageError(
     'conflict',
     `upload ${id}: byte ${part.offset} is not its next byte, or the session is gone: ask for its status`,
+    { detail: { id, offset: part.offset } },
+  );
+}
+
+function partKey({ offset, size, digest }: UploadPart): string {
+  return `${offset} ${size} ${digest}`;
+}
+
+function notMerged(id: UploadId, part: UploadPart): StorageError {
+  return new StorageError(
+    'conflict',
+    `upload ${id}: its parts from byte ${part.offset} on are others by now, or it is gone`,
     { detail: { id, offset: part.offset } },
   );
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { digestOf } from '../../../storage/digest.ts';
+import { digestOf, type Digest } from '../../../storage/digest.ts';
 import {
   Client,
   describeBlob,
@@ -156,7 +156,7 @@ describe('manifests', () => {
     expect(await refusal(streamed)).toBe('413 SIZE_INVALID');
   });
 
-  it('wants what a manifest names to be there', async () => {
+  it('wants a config to be there, and takes layers, images and subjects that are not', async () => {
     const image = (await client.makeImage('names')) as { layers: object[]; config: object };
     const absent = describeBlob(OCI_LAYER, 'absent');
     const foreign = {
@@ -168,7 +168,7 @@ describe('manifests', () => {
       mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
     };
     const cases = [
-      [{ ...image, layers: [...image.layers, absent] }, '404 MANIFEST_BLOB_UNKNOWN'],
+      [{ ...image, layers: [...image.layers, absent] }, '201'],
       [{ ...image, config: absent }, '404 MANIFEST_BLOB_UNKNOWN'],
       [{ ...image, layers: [foreign, docker] }, '201'],
       [{ ...image, subject: describeBlob(OCI_MANIFEST, 'absent') }, '201'],
@@ -178,8 +178,36 @@ describe('manifests', () => {
       expect(response.status === 201 ? '201' : await refusal(response)).toBe(expected);
     }
     const index = { schemaVersion: 2, manifests: [describeBlob(OCI_MANIFEST, 'absent')] };
-    const refused = await client.putManifest('names', index, OCI_INDEX);
-    expect(await refusal(refused)).toBe('404 MANIFEST_BLOB_UNKNOWN');
+    const taken = await client.putManifest('names', index, OCI_INDEX);
+    expect(taken.status).toBe(201);
+    expect(taken.headers.get('warning')).toMatch(/^299 - ".*sha256:[0-9a-f]{64}"$/);
+    const whole = await client.putManifest('names', image);
+    expect(whole.headers.get('warning')).toBeNull();
+  });
+
+  it('opens a layer that comes after its manifest, by push or by mount', async () => {
+    const image = (await client.makeImage('late')) as { layers: object[] };
+    for (const mount of [false, true]) {
+      const bytes = Buffer.from(`late ${String(mount)}`);
+      const late = describeBlob(OCI_LAYER, bytes);
+      const put = await client.putManifest('late', { ...image, layers: [...image.layers, late] });
+      expect(put.status).toBe(201);
+      expect(await registry.catalog.layers.get(late.digest)).toBeUndefined();
+      await new Client(registry.url, mount ? 'else/where' : client.base.slice(4)).pushBlob(bytes);
+      if (mount) {
+        expect(await registry.catalog.layers.get(late.digest)).toBeUndefined();
+        const query = `mount=${late.digest}&from=else/where`;
+        expect((await client.send('POST', `blobs/uploads/?${query}`)).status).toBe(201);
+      }
+      expect((await registry.catalog.layers.get(late.digest))?.state).toBe('pending');
+    }
+  });
+
+  it('refuses a manifest over a blob whose bytes were lost: that is damage', async () => {
+    const image = (await client.makeImage('lost')) as { layers: { digest: Digest }[] };
+    await registry.store.blobs.delete(image.layers[0]?.digest ?? digestOf(Buffer.alloc(0)));
+    const put = await client.putManifest('lost', image);
+    expect(await refusal(put)).toBe('404 MANIFEST_BLOB_UNKNOWN');
   });
 
   it('takes a blob in an index, but no manifest that was pushed as a blob', async () => {

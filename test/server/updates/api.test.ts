@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { DEVICE_HEADER } from '../../../delta/agent/protocol.ts';
-import { MAX_BODY_BYTES } from '../../../server/updates/api.ts';
+import { MAX_BODY_BYTES } from '../../../server/http/json-body.ts';
 import type { DeltaPair } from '../../../storage/catalog/delta-catalog.ts';
 import { startOriginFixture, post, REPO, STABLE, type OriginFixture } from './origin-fixture.ts';
 import { named, sampleAsk } from './sample.ts';

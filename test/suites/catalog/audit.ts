@@ -33,7 +33,7 @@ export function auditSuite(setup: CatalogUnderTest): void {
     test('lists every digest that rows name, with its size', async () => {
       const { audit } = await pushed();
       const all = await Promise.all(AUDIT_SOURCES.map((s) => audit.expected(s, undefined, 10)));
-      const [manifests, children, ...others] = all;
+      const [manifests, ...others] = all;
       const byDigest = (a: { digest: string }, b: { digest: string }) =>
         a.digest < b.digest ? -1 : 1;
       expect(manifests).toEqual(
@@ -42,15 +42,33 @@ export function auditSuite(setup: CatalogUnderTest): void {
           { digest: named('the index'), size: 9 },
         ].toSorted(byDigest),
       );
-      expect(children).toEqual(
-        [{ digest: named('layer') }, { digest: named('image') }].toSorted(byDigest),
-      );
       expect(others).toEqual([
         [{ digest: named('layer'), size: 77 }],
         [{ digest: named('d'), size: 1000 }],
         [{ digest: named('l pack'), size: 500 }],
         [{ digest: named('l index'), size: 50 }],
       ]);
+    });
+
+    test('lists what manifests name and their repository lacks', async () => {
+      const { catalog } = await setup();
+      const { audit, repositories } = catalog;
+      const children = (['layer', 'manifest'] as const).map((kind) => ({
+        digest: named(kind),
+        kind,
+      }));
+      await repositories.putManifest(REPO, manifest('m'), children);
+      await repositories.putManifest(OTHER, manifest('manifest'), []);
+      await repositories.linkBlob(OTHER, named('layer'), 5);
+      const both = [named('layer'), named('manifest')].toSorted();
+      expect(await audit.absent(undefined, 10)).toEqual(both);
+      expect(await audit.absent(undefined, 1)).toEqual(both.slice(0, 1));
+      expect(await audit.absent(both[0], 10)).toEqual(both.slice(1));
+      await repositories.linkBlob(REPO, named('layer'), 5);
+      await repositories.putManifest(REPO, manifest('manifest'), []);
+      expect(await audit.absent(undefined, 10)).toEqual([]);
+      await repositories.unlinkBlob(REPO, named('layer'));
+      expect(await audit.absent(undefined, 10)).toEqual([named('layer')]);
     });
 
     test('pages by digest', async () => {

@@ -52,6 +52,36 @@ export function gcSuite(setup: CatalogUnderTest): void {
       expect(await repositories.hasBlob(OTHER, named('named'))).toBe(false);
     });
 
+    test('what a sparse manifest waits for stays once it comes', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      const late = { digest: named('late'), kind: 'layer' as const, tarType: 'application/x-tar' };
+      await repositories.putManifest(REPO, manifest('m'), [late]);
+      clock.nowMs += HOUR;
+      await repositories.linkBlob(REPO, late.digest, 1);
+      clock.nowMs += 2 * HOUR;
+      const cutoff = cutoffAt(clock.nowMs);
+      expect(await gc.prune(cutoff, 9)).toEqual({ links: 0, layers: 0, packs: 0 });
+      expect(await gc.reachable([late.digest], cutoff)).toEqual(new Set([late.digest]));
+    });
+
+    test('a link pruned moments ago makes no sparse manifest until it is pushed again', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      await repositories.linkBlob(REPO, named('layer'), 1);
+      await repositories.linkBlob(OTHER, named('shared'), 1);
+      await repositories.putManifest(OTHER, manifest('o'), [layerOf('shared')]);
+      await repositories.linkBlob(REPO, named('shared'), 1);
+      clock.nowMs += 2 * HOUR;
+      expect((await gc.prune(cutoffAt(clock.nowMs), 9)).links).toBe(2);
+      const put = (child: string) =>
+        repositories.putManifest(REPO, manifest('m'), [layerOf(child)]);
+      await expect(put('layer')).rejects.toMatchObject({ code: 'unavailable' });
+      await put('shared');
+      await repositories.linkBlob(REPO, named('layer'), 1);
+      await put('layer');
+    });
+
     test('a pack lives while any layer in use names it', async () => {
       const { catalog, clock } = await setup();
       const { repositories, layers, gc } = catalog;

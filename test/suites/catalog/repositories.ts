@@ -55,6 +55,31 @@ export function repositorySuite(setup: CatalogUnderTest): void {
       expect(await repositories.children(OTHER, row.digest)).toEqual([]);
     });
 
+    test('a tar layer that is pushed after its manifest becomes pending, and only then', async () => {
+      const { repositories, layers } = (await setup()).catalog;
+      const tarType = 'application/x-tar';
+      const children = [
+        { digest: named('config'), kind: 'config' as const },
+        { digest: named('early'), kind: 'layer' as const, tarType },
+        { digest: named('late'), kind: 'layer' as const, tarType },
+        { digest: named('no tar'), kind: 'layer' as const },
+      ];
+      await repositories.linkBlob(REPO, named('early'), 1);
+      await repositories.linkBlob(REPO, named('config'), 1);
+      await repositories.linkBlob(REPO, named('no tar'), 1);
+      await repositories.linkBlob(OTHER, named('late'), 1);
+      await repositories.putManifest(REPO, manifest('m'), children);
+      expect(await repositories.children(REPO, named('m'))).toEqual(children);
+      const images = [named('m'), named('nothing')];
+      expect(await repositories.incomplete(REPO, images)).toEqual(new Set(images));
+      expect((await layers.get(named('early')))?.mediaType).toBe(tarType);
+      expect(await layers.get(named('late'))).toBeUndefined();
+      expect(await layers.get(named('no tar'))).toBeUndefined();
+      await repositories.linkBlob(REPO, named('late'), 1);
+      expect((await layers.get(named('late')))?.state).toBe('pending');
+      expect(await repositories.incomplete(REPO, images)).toEqual(new Set([named('nothing')]));
+    });
+
     test('a manifest without optional facts has no such keys', async () => {
       const { repositories } = (await setup()).catalog;
       await repositories.putManifest(REPO, manifest('m'), []);

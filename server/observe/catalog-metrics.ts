@@ -1,0 +1,58 @@
+import { Gauge, Registry } from 'prom-client';
+
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { DeviceCount } from '../../storage/catalog/fleet-catalog.ts';
+
+/** Series of devices in one scrape; the smallest groups are added up beyond it. */
+const MAX_DEVICE_SERIES = 500;
+/** Hexadecimal digits of an image's digest that name a version. */
+const VERSION_DIGITS = 12;
+
+/**
+ * Figures that the catalog knows, read now, in the text exposition format. They are the same in every
+ * process over one catalog, so they are not counted but asked for, in a registry of their own.
+ */
+export async function catalogMetrics(catalog: Pick<Catalog, 'deltas' | 'fleet'>): Promise<string> {
+  const [counts, coverage, devices] = await Promise.all([
+    catalog.deltas.counts(),
+    catalog.deltas.coverage(),
+    catalog.fleet.counts(),
+  ]);
+  const registry = new Registry();
+  const registers = [registry];
+  new Gauge({
+    name: 'rivulet_delta_queue_depth',
+    help: 'Deltas that are pending, building or proving.',
+    registers,
+  }).set(counts.pending + counts.building + counts.proving);
+  const ratio = new Gauge({
+    name: 'rivulet_delta_coverage_ratio',
+    help: 'Share of the wanted deltas that are published, or rejected since the whole is smaller.',
+    labelNames: ['product'],
+    registers,
+  });
+  for (const { repo, wanted, done } of coverage) ratio.set({ product: repo }, done / wanted);
+  addDevices(registry, devices);
+  return registry.metrics();
+}
+
+function addDevices(registry: Registry, counts: readonly DeviceCount[]): void {
+  const gauge = new Gauge({
+    name: 'rivulet_devices',
+    help: 'Devices by the image that they run (its digest, shortened; none before the first install).',
+    labelNames: ['product', 'version', 'region', 'arch'],
+    registers: [registry],
+  });
+  const largest = counts.toSorted((a, b) => b.devices - a.devices);
+  for (const [index, { product, current, region, platform, devices }] of largest.entries()) {
+    const isKept = index < MAX_DEVICE_SERIES;
+    const labels = isKept
+      ? { product, version: versionOf(current), region, arch: platform }
+      : { product: 'other', version: 'other', region: 'other', arch: 'other' };
+    gauge.inc(labels, devices);
+  }
+}
+
+function versionOf(current: DeviceCount['current']): string {
+  return current?.split(':')[1]?.slice(0, VERSION_DIGITS) ?? 'none';
+}

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { startMinio, type MinioServer } from '../clients/minio.ts';
+import { needTool } from '../clients/require.ts';
+import { seededBytes } from '../server/seeded-bytes.ts';
+import { readParts } from '../server/http/multipart-reader.ts';
+import { startCountingProxy, type CountingProxy } from './counting-proxy.ts';
+import { startMeasuredOrigin, type MeasuredOrigin } from './measured-origin.ts';
+import { openFiles } from './open-files.ts';
+import { RawConnection } from './raw-connection.ts';
+import { pushBlob } from './whole-origin.ts';
+
+const MIB = 1024 * 1024;
+const CLIENTS = 200;
+const content = seededBytes('memory', 100 * MIB);
+
+const minioPath = needTool('minio');
+const isLinux = process.platform === 'linux';
+const kinds = (['fs', 's3'] as const).filter((kind) => kind === 'fs' || minioPath !== undefined);
+
+/** `count` ranges of 100 bytes, `step` bytes apart. */
+function manyRanges(count: number, step: number): string {
+  return `bytes=${Array.from({ length: count }, (_, n) => `${n * step}-${n * step + 99}`).join(',')}`;
+}
+
+// Memory and open files of another process are read from /proc.
+describe.skipIf(!isLinux).each(kinds)('an origin on %s', (kind) => {
+  let minio: MinioServer | undefined;
+  let proxy: CountingProxy | undefined;
+  let origin: MeasuredOrigin;
+  let digest = '';
+
+  beforeAll(async () => {
+    let store: Record<string, string> = { kind };
+    if (kind === 's3') {
+      minio = await startMinio(minioPath ?? '');
+      proxy = await startCountingProxy(minio.endpoint);
+      const { accessKey, secretKey } = minio;
+      const bucket = await minio.makeBucket();
+      store = { kind, endpoint: proxy.url, bucket, accessKey, secretKey };
+    }
+    origin = await startMeasuredOrigin({ store });
+    digest = await pushBlob(origin.url, content);
+  });
+  afterAll(async () => {
+    await origin.stop();
+    await proxy?.close();
+    await minio?.stop();
+  });
+
+  async function ask(range?: string): Promise<RawConnection> {
+    const client = await RawConnection.open(origin.url);
+    const field = range === undefined ? '' : `Range: ${range}\r\n`;
+    client.send(`GET /v1/blobs/${digest} HTTP/1.1\r\nHost: h\r\n${field}\r\n`);
+    return client;
+  }
+
+  it('serves 200 clients with 1,024 ranges each in bounded memory', async () => {
+    const range = manyRanges(1024, 500);
+    const before = await origin.rss();
+    await origin.resetPeak();
+    const clients = await Promise.all(Array.from({ length: CLIENTS }, () => ask(range)));
+    for (const client of clients) {
+      const answer = await client.answer();
+      client.close();
+      expect(answer?.status).toBe(206);
+      const parts = readParts(answer?.headers['content-type'] ?? null, answer?.body ?? content);
+      expect(parts).toHaveLength(1024);
+      for (const { start, bytes } of [parts[0], parts[511], parts[1023]].filter(
+        (p) => p !== undefined,
+      )) {
+        expect(bytes.equals(content.subarray(start, start + 100))).toBe(true);
+      }
+    }
+    expect((await origin.peakRss()) - before).toBeLessThan(300 * MIB);
+  });
+
+  it('holds a few hundred KiB for each client that reads nothing', async () => {
+    const before = await origin.memory();
+    const clients = await Promise.all(Array.from({ length: 40 }, () => ask()));
+    for (const { socket } of clients) socket.pause();
+    await sleep(500);
+    const held = await origin.memory();
+    const bytes = held.heapUsed - before.heapUsed + held.external - before.external;
+    expect(bytes / clients.length).toBeLessThan(800 * 1024);
+    for (const client of clients) client.close();
+    // What they held is free again.
+    await expect
+      .poll(async () => (await origin.memory()).arrayBuffers, { timeout: 20_000 })
+      .toBeLessThan(before.arrayBuffers + 2 * MIB);
+  });
+
+  it.each([
+    ['a whole blob', undefined],
+    [
+      'many ranges',
+      `bytes=${Array.from({ length: 90 }, (_, n) => `${n * MIB}-${n * MIB + 900_000}`).join(',')}`,
+    ],
+  ])('frees everything at once when a client leaves in the middle of %s', async (_what, range) => {
+    const before = proxy?.received() ?? 0;
+    const client = await ask(range);
+    client.socket.once('data', () => client.socket.pause());
+    const hex = digest.slice('sha256:'.length);
+    if (kind === 'fs') await expect.poll(() => openFiles(origin.pid, hex)).toBe(1);
+    else await expect.poll(() => proxy?.received()).toBeGreaterThan(before);
+    const during = proxy?.open() ?? 0;
+    client.close();
+    if (kind === 'fs') {
+      await expect.poll(() => openFiles(origin.pid, hex)).toBe(0);
+      return;
+    }
+    // A request to the store that was cut can't be used again: its connection goes.
+    await expect.poll(() => proxy?.open()).toBeLessThan(during);
+    const after = proxy?.received() ?? 0;
+    await sleep(200);
+    expect(proxy?.received()).toBe(after);
+    expect(after - before).toBeLessThan(content.length / 2);
+  });
+});
