@@ -8,7 +8,8 @@ import { startMatrix } from './matrix/matrix-service.ts';
 import { openStore } from './open-store.ts';
 import { createLogger, type Logger } from './observe/logger.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
-import { serveOrigin, type MatrixHandle, type Running } from './origin.ts';
+import { serveOrigin, type Running } from './origin.ts';
+import type { MatrixHandle } from './origin-routes.ts';
 import { ImageReader } from './updates/images.ts';
 
 /** From a serving process to the primary. */
@@ -16,6 +17,8 @@ type WorkerMessage =
   { readonly kind: 'listening'; readonly url: string } | { readonly kind: 'poke' } | MetricsMessage;
 
 const RESTART_MS = 1000;
+/** Tells a serving process which free port the first of them took. */
+const PORT_VARIABLE = 'RIVULET_TAKEN_PORT';
 
 /**
  * Runs an origin in several processes: this one keeps the matrix, `config.workers` others serve one
@@ -50,6 +53,8 @@ class ServingProcesses {
   readonly #metrics: ClusterMetrics;
   readonly #onPoke: () => void;
   #closing = false;
+  /** Known once the first process listens; another one must not take another free port. */
+  #port: string | undefined;
 
   constructor(logger: Logger, metrics: Metrics, onPoke: () => void) {
     this.#logger = logger;
@@ -62,6 +67,7 @@ class ServingProcesses {
     const urls = await Promise.all(Array.from({ length: count }, () => this.#fork()));
     const [url] = urls;
     if (url === undefined) throw new RangeError('an origin needs a serving process');
+    this.#port = new URL(url).port;
     return url;
   }
 
@@ -77,7 +83,8 @@ class ServingProcesses {
   }
 
   #fork(): Promise<string> {
-    const worker: Worker = cluster.fork();
+    const known = this.#port === undefined ? {} : { [PORT_VARIABLE]: this.#port };
+    const worker: Worker = cluster.fork(known);
     return new Promise((resolve, reject) => {
       worker.on('message', (message: WorkerMessage) => {
         if (message.kind === 'listening') resolve(message.url);
@@ -149,10 +156,23 @@ export async function runServingWorker(
   };
   const metrics = createMetrics();
   const scrape = joinClusterMetrics(metrics);
-  const server = await serveOrigin({ config, store, matrix, logger, metrics, scrape });
+  const server = await serveOrigin({
+    config: withTakenPort(config),
+    store,
+    matrix,
+    logger,
+    metrics,
+    scrape,
+  });
   tell({ kind: 'listening', url: server.url });
   await untilSignal();
   await server.close();
   await store.close();
   cluster.worker?.disconnect();
+}
+
+function withTakenPort(config: ServerConfig): ServerConfig {
+  const taken = process.env[PORT_VARIABLE];
+  if (taken === undefined) return config;
+  return { ...config, listen: { ...config.listen, port: Number(taken) } };
 }

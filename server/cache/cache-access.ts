@@ -3,6 +3,7 @@ import { allows, allowsAll } from '../auth/grants.ts';
 import { grantsByRule, type AccessRules, type Principal } from '../auth/principal.ts';
 import { HttpError } from '../http/errors.ts';
 import type { Exchange, RawRoute } from '../http/exchange.ts';
+import { readDigest, readRepo } from '../oci/names.ts';
 import type { Logger } from '../observe/logger.ts';
 import { answerV2 } from './failure.ts';
 import type { RepoMembers } from './repo-members.ts';
@@ -26,9 +27,7 @@ export interface CacheAccess {
 }
 
 const OPEN: ReadonlySet<string> = new Set(['/livez', '/readyz', '/openapi.yaml']);
-const IN_REPOSITORY = /^\/v2\/(.+)\/(?:blobs|manifests|tags|referrers)\/[^/]+$/;
-/** What is addressed by its digest alone, whatever the repository. */
-const BY_DIGEST = /^\/v2\/.+\/(?:blobs|manifests)\/[a-z0-9]+:[^/]+$/;
+const IN_REPOSITORY = /^\/v2\/(.+)\/(blobs|manifests|tags|referrers)\/([^/]+)$/;
 const EVENTS = /^\/v1\/decisions\/[^/]+\/events$/;
 
 /** A browser or a tool that knows how may try again; there is no password that a cache would know. */
@@ -88,13 +87,18 @@ async function admitRegistry(
   members: CacheAccessOptions['members'],
 ): Promise<void> {
   const { grants } = principal;
-  const repo = IN_REPOSITORY.exec(x.path)?.[1];
-  if (repo === undefined) {
+  const [, name, kind, reference = ''] = IN_REPOSITORY.exec(x.path) ?? [];
+  if (name === undefined) {
     demand(principal, grants.length > 0, 'read anything here');
     return;
   }
+  const repo = readRepo(name);
   demand(principal, allows(grants, 'pull', repo), `pull ${repo}`);
-  if (!allowsAll(grants) && BY_DIGEST.test(x.path)) await members.check(x.path, x.signal);
+  if (allowsAll(grants)) return;
+  // What has a digest is kept by it alone, whatever the repository.
+  if (kind === 'blobs' || (kind === 'manifests' && reference.includes(':'))) {
+    await members.check(`/v2/${repo}/${kind}/${readDigest(reference)}`, x.signal);
+  }
 }
 
 function admitApi({ path }: Exchange, principal: Principal): void {

@@ -20,7 +20,12 @@ export class ConnectionTurns {
   take(req: IncomingMessage, res: ServerResponse, work: () => void): void {
     const { socket } = req;
     const before = this.#last.get(socket)?.res;
-    this.#last.set(socket, { req, res, before });
+    const turn: Turn = { req, res, before };
+    this.#last.set(socket, turn);
+    // An idle connection should not hold its last request and all that came with it.
+    res.once('close', () => {
+      if (this.#last.get(socket) === turn) this.#last.delete(socket);
+    });
     after(before, socket, work);
   }
 

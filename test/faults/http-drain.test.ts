@@ -47,7 +47,8 @@ function isRefused(url: string): Promise<boolean> {
 
 describe('SIGTERM', () => {
   it('lets what runs end, takes nothing new, and ends with 0', async () => {
-    const { url, stop } = await start(DRAIN_MS);
+    const draining = await start(DRAIN_MS);
+    const { url } = draining;
     const [small, large] = [await pushBlob(url, SMALL), await pushBlob(url, content)];
     const idle = await RawConnection.open(url);
     const idleHot = await RawConnection.open(url);
@@ -69,7 +70,7 @@ describe('SIGTERM', () => {
     upload.send(body.subarray(0, 1_000_000));
     await sleep(100);
 
-    const stopped = stop();
+    const stopped = draining.stop();
     // Those on which nothing is under way end at once.
     for (const client of [idle, idleHot, silent]) expect(await client.ended()).toBe(true);
     expect(await isRefused(url)).toBe(true);
@@ -83,14 +84,15 @@ describe('SIGTERM', () => {
   });
 
   it('cuts what stands still once its time is up, and ends with 0', async () => {
-    const { url, stop } = await start(300);
+    const draining = await start(300);
+    const { url } = draining;
     const client = await startDownload(url, await pushBlob(url, content));
     const upload = await RawConnection.open(url);
     upload.send(
       `POST /v2/${REPO}/blobs/uploads/?digest=sha256:${'0'.repeat(64)} HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf`,
     );
     await sleep(100);
-    expect(await stop()).toBe(0);
+    expect(await draining.stop()).toBe(0);
     client.socket.resume();
     await expect(client.answer()).rejects.toThrow('ended early');
     expect(await upload.answer()).toBeUndefined();

@@ -167,3 +167,29 @@ describe('requests that are wrong', () => {
     expect(JSON.parse(answer.body.toString())).toBeTypeOf('object');
   });
 });
+
+describe('an origin on IPv6', () => {
+  it('answers there, and says where an upload goes on', async () => {
+    const other = await startWholeOrigin({ listen: '[::1]:0' });
+    try {
+      const { port } = new URL(other.url);
+      expect(other.url).toBe(`http://[::1]:${port}`);
+      const client = await RawConnection.open(other.url);
+      const host = `Host: [::1]:${port}\r\n`;
+      client.send(`GET /v1/blobs/${other.small} HTTP/1.1\r\n${host}\r\n`);
+      expect((await client.answer())?.body.equals(SMALL)).toBe(true);
+      client.send(`POST /v2/${REPO}/blobs/uploads/ HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`);
+      const location = (await client.answer())?.headers['location'] ?? '';
+      const target = new URL(location, other.url);
+      expect(target.origin).toBe(other.url);
+      target.searchParams.set('digest', other.small);
+      const put = await fetch(target, { method: 'PUT', body: SMALL });
+      expect(put.status).toBe(201);
+      const place = new URL(put.headers.get('location') ?? '', other.url);
+      expect(place.href).toBe(`${other.url}/v2/${REPO}/blobs/${other.small}`);
+      client.close();
+    } finally {
+      await other.close();
+    }
+  });
+});

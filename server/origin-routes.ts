@@ -1,0 +1,92 @@
+import { UploadService } from '../storage/upload.ts';
+import { createAccess, type Access } from './auth/access.ts';
+import { createCertificateNames } from './auth/certificates.ts';
+import { allowsAll } from './auth/grants.ts';
+import { createBlobRoute } from './blobs.ts';
+import type { ServerConfig } from './config.ts';
+import { createHotBlobs } from './hot-blobs.ts';
+import type { RawRoute } from './http/exchange.ts';
+import type { ListenOptions } from './http/http-server.ts';
+import type { TlsMaterial } from './http/tls.ts';
+import { loadContract } from './http/validate.ts';
+import { createLimiter } from './limits/limiter.ts';
+import type { MatrixService } from './matrix/matrix-service.ts';
+import { createRegistry } from './oci/registry.ts';
+import { createAuditRoute } from './observe/audit.ts';
+import type { Logger } from './observe/logger.ts';
+import type { Metrics } from './observe/metrics.ts';
+import type { OpenedStore } from './open-store.ts';
+import { createApi } from './updates/api.ts';
+
+/** What the routes of an origin need to know of the matrix. */
+export type MatrixHandle = Pick<MatrixService, 'poke' | 'plan'>;
+
+export interface OriginParts {
+  readonly config: ServerConfig;
+  readonly store: OpenedStore;
+  readonly matrix: MatrixHandle;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** As text, what all processes of the server counted; default: what this one did. */
+  readonly scrape?: (() => Promise<string>) | undefined;
+}
+
+/** Everything that an origin answers, and in which order it is asked. */
+export async function createOriginRoutes(
+  parts: OriginParts,
+  tls: TlsMaterial | undefined,
+): Promise<Pick<ListenOptions, 'routes' | 'app' | 'hot' | 'admit'>> {
+  const { config, store, logger } = parts;
+  const access = accessOf(parts, tls);
+  const rules = config.access === undefined ? undefined : access;
+  const limiter = createLimiter(config.limits, { processes: config.workers });
+  const contract = await loadContract();
+  return {
+    routes: [
+      createAuditRoute(logger),
+      limiter.byAddress,
+      ...(rules === undefined ? [] : [rules.route]),
+      limiter.byPrincipal,
+      access.token,
+      createBlobRoute(store),
+      registryOf(parts, rules),
+    ],
+    app: createApi({ ...parts, ...store, contract, clock: Date.now, authorize: rules?.api }),
+    hot: isOpen(config) ? createHotBlobs(store) : undefined,
+    admit: (address) => limiter.admitAddress(address),
+  };
+}
+
+/** True where anyone may read everything, and nobody is told apart by a certificate. */
+function isOpen({ access, tls }: ServerConfig): boolean {
+  if (tls?.clientCa !== undefined) return false;
+  return access === undefined || allowsAll(access['anonymous'] ?? []);
+}
+
+function registryOf({ store, matrix, logger }: OriginParts, rules: Access | undefined): RawRoute {
+  const { blobs, catalog } = store;
+  const clock = Date.now;
+  return createRegistry({
+    blobs,
+    catalog,
+    uploads: new UploadService({ objects: blobs.objects, catalog, clock }),
+    clock,
+    logger,
+    authorize: rules?.registry,
+    mayPull: rules?.mayPull,
+    mayList: rules?.mayList,
+    // The pairs of a new release stand in the matrix before its push is answered.
+    onManifest: async (repo, _digest, tag) => {
+      if (tag !== undefined) await matrix.plan(repo, tag);
+    },
+  });
+}
+
+/** While the configuration sets no rules, everyone may do everything: then only its tokens are asked. */
+function accessOf({ config, store, logger }: OriginParts, tls: TlsMaterial | undefined): Access {
+  const { access = { anonymous: ['admin:**'] }, publicUrl } = config;
+  const { tokens, signingKeys } = store.catalog;
+  const clock = Date.now;
+  const certificateNames = tls && createCertificateNames({ tls, clock });
+  return createAccess({ access, tokens, signingKeys, clock, logger, publicUrl, certificateNames });
+}
