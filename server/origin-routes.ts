@@ -53,7 +53,9 @@ export async function createOriginRoutes(
     ],
     app: createApi({ ...parts, ...store, contract, clock: Date.now, authorize: rules?.api }),
     hot: isOpen(config) ? createHotBlobs(store) : undefined,
-    admit: (address) => limiter.admitAddress(address),
+    ...(config.limits.address.perSecond > 0 && {
+      admit: (address: string) => limiter.admitAddress(address),
+    }),
   };
 }
 

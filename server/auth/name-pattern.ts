@@ -7,7 +7,7 @@ export function matchesPattern(pattern: string, name: string): boolean {
 }
 
 function matchesPart(pattern: string, part: string): boolean {
-  return matchesRun([...pattern], [...part], '*', (one, other) => one === other);
+  return matchesRun(Array.from(pattern), Array.from(part), '*', (one, other) => one === other);
 }
 
 /**

@@ -11,7 +11,7 @@ import { formatScopes, type RegistryScope } from './registry-scope.ts';
 interface RegistryNeed {
   /** What a challenge asks for. */
   readonly scope?: RegistryScope | undefined;
-  readonly isGranted: (grants: readonly string[], caller: Caller) => boolean;
+  readonly isGranted: (caller: Caller) => boolean;
   /** In words. */
   readonly what: string;
 }
@@ -34,10 +34,11 @@ export function checkRegistry(
     return new OciError('UNAUTHORIZED', message, { headers });
   };
   if ('refused' in caller) throw refuse(caller.refused, 'invalid_token');
+  if (need.isGranted(caller)) return;
   const { identity, principal, scopes } = caller;
-  if (need.isGranted(principal.grants, caller)) return;
   const isAnonymous = identity.kind === 'anonymous';
-  if (scopes !== undefined && (isAnonymous || need.isGranted(identity.grants, caller))) {
+  const couldBe = need.isGranted({ principal: identity, identity });
+  if (scopes !== undefined && (isAnonymous || couldBe)) {
     throw refuse(`the token's scope does not cover ${need.what}`, 'insufficient_scope');
   }
   if (isAnonymous) throw refuse(`log in to ${need.what}: a token is the password`);
@@ -52,14 +53,14 @@ function needOf(x: Exchange, repo: string | undefined): RegistryNeed {
 
 /** A `/v2/` that answers 200 hides the challenge: clients would never send credentials. */
 const PING: RegistryNeed = {
-  isGranted: (_, { identity, scopes }) => identity.kind !== 'anonymous' || scopes !== undefined,
+  isGranted: ({ identity, scopes }) => identity.kind !== 'anonymous' || scopes !== undefined,
   what: 'use this registry',
 };
 
 /** The list holds only what its caller may pull; who may pull nothing has to log in. */
 const CATALOG: RegistryNeed = {
   scope: { type: 'catalog' },
-  isGranted: (_, { identity, scopes }) =>
+  isGranted: ({ identity, scopes }) =>
     identity.grants.length > 0 &&
     (scopes === undefined || scopes.some(({ type }) => type === 'catalog')),
   what: 'list repositories',
@@ -70,7 +71,7 @@ function needOfRepository({ req, path }: Exchange, repo: string): RegistryNeed {
   const actions: readonly Verb[] = verb === 'push' ? ['pull', 'push'] : [verb];
   return {
     scope: { type: 'repository', name: repo, actions },
-    isGranted: (grants) => allows(grants, verb, repo),
+    isGranted: ({ principal }) => allows(principal.grants, verb, repo),
     what: `${verb} ${verb === 'push' ? 'to' : verb === 'pull' ? 'from' : 'in'} ${repo}`,
   };
 }

@@ -169,4 +169,5 @@ async function drain(server: WebServer, hot: HotPath | undefined, graceMs: numbe
   await closed;
   clearInterval(sweep);
   clearTimeout(cut);
+  hot?.close();
 }

@@ -81,6 +81,7 @@ export async function runSchemathesis(options: FuzzOptions): Promise<FuzzResult>
 /** Names that exist, most of the time, so that requests get further than "unknown". */
 function settings(seed: FuzzSeed): string {
   const { repo, condemnedRepo, tags, digests, uploads, uploadDigest, device, decision } = seed;
+  const { tokens } = seed;
   const names = {
     repos: [repo],
     condemnedRepos: [condemnedRepo],
@@ -93,6 +94,7 @@ function settings(seed: FuzzSeed): string {
     uploadDigests: [uploadDigest],
     devices: [device],
     decisions: [decision.id],
+    tokens,
     from: [decision.from],
     to: [decision.to],
     os: ['linux'],
@@ -144,6 +146,11 @@ ${bind({ 'path.name': 'condemnedRepos' })}
 include-operation-id = "reportEvents"
 [operations.parameters]
 ${bind({ 'path.id': 'decisions' })}
+
+[[operations]]
+include-operation-id = "revokeToken"
+[operations.parameters]
+${bind({ 'path.name': 'tokens' })}
 `;
 }
 

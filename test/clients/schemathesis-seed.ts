@@ -23,6 +23,8 @@ export interface FuzzSeed {
   /** What the ready sessions hold. */
   readonly uploadDigest: string;
   readonly device: string;
+  /** Names of tokens, to be revoked. */
+  readonly tokens: readonly string[];
   readonly decision: { readonly id: string; readonly from: string; readonly to: string };
   /** A manifest that can be pushed to `repo`. */
   readonly manifest: object;
@@ -58,6 +60,7 @@ export async function seedOrigin(
     },
     uploadDigest: digestOf(content),
     device: DEVICE,
+    tokens: await makeTokens(url, headers),
     decision: { id: await decide(url, headers, first), from: first, to: second },
     manifest,
     mediaType: OCI_MANIFEST,
@@ -121,6 +124,22 @@ async function makeImage(client: Client, name: string) {
     config: describeBlob(OCI_CONFIG, config, await client.pushBlob(config)),
     layers: [describeBlob(OCI_LAYER, layer, await client.pushBlob(layer))],
   };
+}
+
+async function makeTokens(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  const names = ['seed-1', 'seed-2', 'seed-3', 'seed-4'];
+  for (const name of names) {
+    const answer = await fetch(`${url}/v1/tokens`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ name, grants: ['pull:demo/*'] }),
+    });
+    if (answer.status !== 201) throw new Error(`token ${name}: ${answer.status}`);
+  }
+  return names;
 }
 
 /** Asks as a device that runs `current`; the decision's id. */

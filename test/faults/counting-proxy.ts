@@ -8,7 +8,7 @@ export interface CountingProxy {
   open(): number;
   /** Bytes that came back from the server. */
   received(): number;
-  close(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 /** Passes connections on to `target` (`http://host:port`), byte for byte. */
@@ -38,7 +38,7 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     url: `http://127.0.0.1:${address.port}`,
     open: () => sockets.size,
     received: () => received,
-    async close() {
+    async stop() {
       server.close();
       for (const socket of sockets) socket.destroy();
       await once(server, 'close');

@@ -26,8 +26,10 @@ async function start(hot: boolean): Promise<RawConnection> {
       load: () =>
         Promise.resolve({
           route: 'hot',
-          headers: { 'Content-Length': 3 },
-          body: Buffer.from('hot'),
+          headers: {},
+          mediaType: 'text/plain',
+          size: 3,
+          content: { bytes: Buffer.from('hot') },
         }),
     },
   });

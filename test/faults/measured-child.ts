@@ -21,6 +21,11 @@ process.on('SIGUSR2', () => {
   const memory = { event: 'memory', heapUsed, external, arrayBuffers };
   process.stdout.write(`${JSON.stringify(memory)}\n`);
 });
+// A test that was killed leaves nothing running.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) process.exit(1);
+}, 1000).unref();
 announce(origin.url);
 await untilSignal();
 await origin.close();

@@ -9,6 +9,7 @@ import { gcSuite } from './catalog/gc.ts';
 import { layerSuite } from './catalog/layers.ts';
 import { named, REPO, TestClock } from './catalog/names.ts';
 import { repositorySuite } from './catalog/repositories.ts';
+import { signingKeySuite } from './catalog/signing-keys.ts';
 import { uploadSuite } from './catalog/uploads.ts';
 
 /** A fresh, empty catalog for one test, on a clock that the test moves. */
@@ -59,4 +60,5 @@ export function catalogSuite(open: (clock: Clock) => Promise<Catalog>): void {
   fleetSuite(setup);
   gcSuite(setup);
   auditSuite(setup);
+  signingKeySuite(setup);
 }

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 
+import type { HotAnswer } from './hot-answer.ts';
 import type { HotPath } from './hot-path.ts';
-import { MAX_PLAIN_BYTES, plainTarget } from './plain-request.ts';
-import type { ReadyAnswer } from './ready-answer.ts';
+import { MAX_PLAIN_BYTES, type PlainRequest } from './plain-request.ts';
 
 /**
  * A connection before `node:http` has it: plain requests for what is hot are answered at once. With
@@ -37,21 +37,21 @@ export class HotConnection {
 
   readonly #onData = (bytes: Buffer): void => {
     const head = bytes.length <= MAX_PLAIN_BYTES ? bytes.toString('latin1') : '';
-    const target = plainTarget(head);
-    if (target === undefined || !this.#path.admits(this.#socket.remoteAddress ?? '')) {
+    const request = this.#path.requests.read(head);
+    if (request === undefined || this.#path.draining) {
       this.#giveUp(bytes);
       return;
     }
-    const answer = this.#path.find(target);
+    const answer = this.#path.find(request.key);
     if (answer === 'cold') this.#giveUp(bytes);
-    else if (answer === 'unknown') void this.#load(target, bytes);
-    else this.#send(answer, target);
+    else if (answer === 'unknown') void this.#load(request, bytes);
+    else this.#send(answer, request, bytes);
   };
 
-  async #load(target: string, bytes: Buffer): Promise<void> {
+  async #load(request: PlainRequest, bytes: Buffer): Promise<void> {
     this.#busy = true;
     this.#socket.pause();
-    const answer = await this.#path.load(target);
+    const answer = await this.#path.load(request);
     this.#busy = false;
     if (this.#socket.destroyed) return;
     if (answer === undefined || this.#path.draining) {
@@ -59,12 +59,18 @@ export class HotConnection {
       return;
     }
     this.#socket.resume();
-    this.#send(answer, target);
+    this.#send(answer, request, bytes);
   }
 
-  #send(answer: ReadyAnswer, target: string): void {
+  #send(answer: HotAnswer, request: PlainRequest, asked: Buffer): void {
+    const admitted = this.#path.admits(this.#socket);
+    const reply = admitted ? this.#path.reply(answer, request) : undefined;
+    if (reply === undefined) {
+      this.#giveUp(asked);
+      return;
+    }
     const socket = this.#socket;
-    const took = socket.write(this.#path.stamp(answer, target));
+    const took = socket.write(reply.bytes);
     // Bytes that the kernel did not take at once stay with the socket.
     if (socket.writableLength > 0) answer.giveAway();
     if (took) return;

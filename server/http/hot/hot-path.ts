@@ -5,8 +5,10 @@ import type { Logger } from '../../observe/logger.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import type { WebServer } from '../web-server.ts';
 import { HotAnswers, type HotSource } from './hot-answers.ts';
+import type { HotAnswer, Reply } from './hot-answer.ts';
 import { HotConnection } from './hot-connection.ts';
-import type { ReadyAnswer } from './ready-answer.ts';
+import { PlainRequests, type PlainRequest } from './plain-request.ts';
+import { Tick } from './tick.ts';
 
 export interface HotPathOptions {
   readonly source: HotSource;
@@ -25,6 +27,7 @@ export interface HotPathOptions {
  */
 export class HotPath {
   readonly keepAliveMs: number;
+  readonly requests = new PlainRequests();
   readonly #options: HotPathOptions;
   readonly #answers: HotAnswers;
   readonly #connections = new Set<HotConnection>();
@@ -62,6 +65,11 @@ export class HotPath {
     for (const connection of this.#connections) connection.cut();
   }
 
+  /** Lets go of what is open, once the server has closed. */
+  close(): void {
+    this.#answers.close();
+  }
+
   get draining(): boolean {
     return this.#draining;
   }
@@ -70,33 +78,39 @@ export class HotPath {
     this.#connections.delete(connection);
   }
 
-  admits(address: string): boolean {
-    return !this.#draining && (this.#options.admit?.(address) ?? true);
+  /** Counts a request that is about to be answered. */
+  admits(socket: Socket): boolean {
+    const { admit } = this.#options;
+    return admit === undefined || admit(socket.remoteAddress ?? '');
   }
 
   /** The answer; `unknown` when it has to be loaded, `cold` when the routes are to answer. */
-  find(path: string): ReadyAnswer | 'unknown' | 'cold' {
+  find(key: string): HotAnswer | 'unknown' | 'cold' {
     const { epoch } = this.#now();
-    if (epoch === undefined || this.#answers.isCold(path)) return 'cold';
-    return this.#answers.get(path, epoch) ?? 'unknown';
+    if (epoch === undefined || this.#answers.isCold(key)) return 'cold';
+    return this.#answers.get(key, epoch) ?? 'unknown';
   }
 
-  load(path: string): Promise<ReadyAnswer | undefined> {
-    return this.#answers.load(path);
+  load(request: PlainRequest): Promise<HotAnswer | undefined> {
+    return this.#answers.load(request);
   }
 
-  /** The bytes to send for one request, which is counted and logged. */
-  stamp(answer: ReadyAnswer, path: string): Buffer {
+  /** What to send for a request, counted and logged; undefined when the routes are to answer. */
+  reply(answer: HotAnswer, { range, target }: PlainRequest): Reply | undefined {
     const tick = this.#now();
+    const id = `${this.#idPrefix}-${(this.#requests + 1).toString(16).padStart(12, '0')}`;
+    const reply = answer.reply(range, id, tick.date);
+    if (reply === undefined) return undefined;
     this.#requests += 1;
-    const id = `${this.#idPrefix}-${this.#requests.toString(16).padStart(12, '0')}`;
-    tick.count(answer);
-    const { logger } = this.#options;
-    if (logger.isLevelEnabled('debug')) {
-      const { route } = answer;
-      logger.debug({ requestId: id, method: 'GET', url: path, route, status: 200 }, 'answered');
+    const { route } = answer;
+    const kind = range === undefined ? 'whole' : 'range';
+    tick.count(route, kind, reply.bodyBytes);
+    if (tick.isLogged) {
+      const status = kind === 'whole' ? 200 : 206;
+      const { logger } = this.#options;
+      logger.debug({ requestId: id, method: 'GET', url: target, route, status }, 'answered');
     }
-    return answer.stamp(id, tick.date);
+    return reply;
   }
 
   /**
@@ -105,41 +119,13 @@ export class HotPath {
    */
   #now(): Tick {
     if (this.#tick !== undefined) return this.#tick;
-    const tick = new Tick(this.#options.source.epoch());
+    const { source, logger, metrics, tier } = this.#options;
+    const tick = new Tick(source.epoch(), logger.isLevelEnabled('debug'));
     this.#tick = tick;
     setImmediate(() => {
       this.#tick = undefined;
-      this.#report(tick);
+      if (metrics !== undefined) tick.report(metrics, tier);
     });
     return tick;
-  }
-
-  #report(tick: Tick): void {
-    const { metrics, tier } = this.#options;
-    for (const [route, { requests, bytes }] of tick.counts) {
-      metrics?.httpRequests.inc({ route, status: 200 }, requests);
-      metrics?.bytesServed.inc({ tier, kind: 'whole' }, bytes);
-    }
-  }
-}
-
-/** One turn of the event loop. */
-class Tick {
-  readonly epoch: number | undefined;
-  readonly date = new Date().toUTCString();
-  readonly counts = new Map<string, { requests: number; bytes: number }>();
-
-  constructor(epoch: number | undefined) {
-    this.epoch = epoch;
-  }
-
-  count({ route, bodyBytes }: ReadyAnswer): void {
-    let count = this.counts.get(route);
-    if (count === undefined) {
-      count = { requests: 0, bytes: 0 };
-      this.counts.set(route, count);
-    }
-    count.requests += 1;
-    count.bytes += bodyBytes;
   }
 }

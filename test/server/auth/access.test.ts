@@ -202,8 +202,8 @@ describe('an origin with access rules', () => {
   });
 
   it('refuses a name that is none before it looks for grants', async () => {
-    for (const name of ['open/../closed/app', 'open/%22quoted', 'open/a%0d%0ax', 'Open/App']) {
-      const answer = await ask(`/v2/${name.replaceAll('..', '%2e%2e')}/tags/list`);
+    for (const name of ['open/..%2fclosed/app', 'open/%22quoted', 'open/a%09x', 'Open/App']) {
+      const answer = await ask(`/v2/${name}/tags/list`);
       expect([name, answer.status]).toEqual([name, 400]);
     }
   });

@@ -60,6 +60,8 @@ export async function serveTls(
     listener(x, tls);
   };
   const server = createServer(tls.options, answer);
+  // Only what is tested ends a connection.
+  server.keepAliveTimeout = 0;
   tls.watch(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {

@@ -12,7 +12,7 @@ import { createLogger } from '../../../../server/observe/logger.ts';
 import { createMetrics, type Metrics } from '../../../../server/observe/metrics.ts';
 import type { Catalog } from '../../../../storage/catalog/catalog.ts';
 import { openSqliteCatalog } from '../../../../storage/catalog/sqlite.ts';
-import type { Digest } from '../../../../storage/digest.ts';
+import { digestOf, type Digest } from '../../../../storage/digest.ts';
 import { parseRepoName } from '../../../../storage/names.ts';
 import { UploadService } from '../../../../storage/upload.ts';
 import { openStore, serve, type OpenedStore } from '../rig.ts';
@@ -121,6 +121,29 @@ describe('hot path', () => {
     }
     expect((await ask(path, { range: 'bytes=6-10' })).body.toString()).toBe('small');
   });
+
+  it.each(['bytes=0-0', 'bytes=100-', 'bytes=-5', 'bytes=4000-9999', 'bytes=5000-', 'bytes=9-3'])(
+    'answers %j as node:http does, of small and large blobs',
+    async (range) => {
+      for (const base of ['/v1', '/v2/edge/app']) {
+        for (const digest of [small, large]) {
+          const path = `${base}/blobs/${digest}`;
+          const hot = await ask(path, { range });
+          const other = new Agent({ keepAlive: true });
+          const cold = await ask(path, { range, 'x-request-id': 'from-a-proxy' }, other);
+          other.destroy();
+          const rest = ({ status, headers, body }: Answer) => ({
+            status,
+            body: status === 206 ? digestOf(body) : '',
+            headers: { ...headers, 'x-request-id': '', date: '', 'content-length': '' },
+          });
+          expect(rest(hot)).toEqual(rest(cold));
+          agent.destroy();
+          agent = new Agent({ keepAlive: true, maxSockets: 1 });
+        }
+      }
+    },
+  );
 
   it('never answers for a blob that the repository no longer has', async () => {
     const path = `/v2/edge/app/blobs/${small}`;

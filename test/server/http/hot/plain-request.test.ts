@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { plainTarget } from '../../../../server/http/hot/plain-request.ts';
+import { plainRequest } from '../../../../server/http/hot/plain-request.ts';
 
 const TARGET = '/v1/blobs/sha256:00ff';
 
@@ -9,16 +9,35 @@ function head(fields: readonly string[], line = `GET ${TARGET} HTTP/1.1`): strin
   return `${[line, ...fields].join('\r\n')}\r\n\r\n`;
 }
 
-describe('plainTarget', () => {
+describe('plainRequest', () => {
   it('takes a GET with fields that change nothing', () => {
     const fields = ['Host: [::1]:8480', 'User-Agent: till/1 (x; y)', 'accept-encoding: gzip', 'A:'];
-    expect(plainTarget(head(fields))).toBe(TARGET);
-    expect(plainTarget(head([...fields, 'Connection: Keep-Alive']))).toBe(TARGET);
+    const whole = { target: TARGET, key: TARGET, range: undefined };
+    expect(plainRequest(head(fields))).toEqual(whole);
+    expect(plainRequest(head([...fields, 'Connection: Keep-Alive']))).toEqual(whole);
   });
 
   it.each([
-    'Range: bytes=0-1',
-    'range:bytes=0-1',
+    ['bytes=0-1', { first: 0, last: 1 }],
+    [' bytes=5- ', { first: 5, last: undefined }],
+    ['bytes=-9', { first: undefined, last: 9 }],
+    ['bytes=7-3', { first: 7, last: 3 }],
+  ])('takes the one range %j', (value, range) => {
+    const key = `range ${TARGET}`;
+    expect(plainRequest(head(['Host: h', `Range:${value}`]))).toEqual({
+      target: TARGET,
+      key,
+      range,
+    });
+  });
+
+  it.each([
+    'Range: bytes=0-1,3-4',
+    'Range: bytes=-',
+    'Range: items=0-1',
+    'Range: bytes = 0-1',
+    'Range: bytes=0-1\r\nRange: bytes=0-1',
+    'Range: bytes=0-1234567890123456',
     'If-None-Match: "x"',
     'If-Range: "x"',
     'Authorization: Bearer x',
@@ -40,8 +59,8 @@ describe('plainTarget', () => {
     'X: a\0b',
     'no colon',
   ])('leaves %j to node:http', (field) => {
-    expect(plainTarget(head(['Host: h', field]))).toBeUndefined();
-    expect(plainTarget(head([field, 'Host: h']))).toBeUndefined();
+    expect(plainRequest(head(['Host: h', field]))).toBeUndefined();
+    expect(plainRequest(head([field, 'Host: h']))).toBeUndefined();
   });
 
   it.each([
@@ -59,22 +78,22 @@ describe('plainTarget', () => {
     `\r\nGET ${TARGET} HTTP/1.1`,
     `GET /v1/${'a'.repeat(600)} HTTP/1.1`,
   ])('leaves %j to node:http', (line) => {
-    expect(plainTarget(head(['Host: h'], line))).toBeUndefined();
+    expect(plainRequest(head(['Host: h'], line))).toBeUndefined();
   });
 
   it('wants exactly one host, and exactly one request', () => {
-    expect(plainTarget(head([]))).toBeUndefined();
-    expect(plainTarget(head(['Host: a b']))).toBeUndefined();
-    expect(plainTarget(head(['Host:']))).toBeUndefined();
+    expect(plainRequest(head([]))).toBeUndefined();
+    expect(plainRequest(head(['Host: a b']))).toBeUndefined();
+    expect(plainRequest(head(['Host:']))).toBeUndefined();
     const whole = head(['Host: h']);
-    expect(plainTarget(whole + whole)).toBeUndefined();
-    expect(plainTarget(`${whole}x`)).toBeUndefined();
+    expect(plainRequest(whole + whole)).toBeUndefined();
+    expect(plainRequest(`${whole}x`)).toBeUndefined();
   });
 
   it('takes no part of a request for a whole one', () => {
     const whole = head(['Host: h', 'Accept: */*']);
     for (let cut = 0; cut < whole.length; cut += 1) {
-      expect(plainTarget(whole.slice(0, cut))).toBeUndefined();
+      expect(plainRequest(whole.slice(0, cut))).toBeUndefined();
     }
   });
 
@@ -82,7 +101,7 @@ describe('plainTarget', () => {
     const bytes = fc.string({ unit: 'binary', maxLength: 200 });
     fc.assert(
       fc.property(bytes, bytes, (before, after) => {
-        const found = plainTarget(`${before}${head(['Host: h'])}${after}`);
+        const found = plainRequest(`${before}${head(['Host: h'])}${after}`);
         expect(found === undefined || before + after === '').toBe(true);
       }),
     );
@@ -91,6 +110,6 @@ describe('plainTarget', () => {
       `X:${' '.repeat(3000)}\u0001`,
       ...Array<string>(200).fill('a:'),
     ]);
-    expect(plainTarget(hostile)).toBeUndefined();
+    expect(plainRequest(hostile)).toBeUndefined();
   });
 });
