@@ -87,8 +87,8 @@ export class HotPath {
   /** The answer; `unknown` when it has to be loaded, `cold` when the routes are to answer. */
   find(key: string): HotAnswer | 'unknown' | 'cold' {
     const { epoch } = this.#now();
-    if (epoch === undefined || this.#answers.isCold(key)) return 'cold';
-    return this.#answers.get(key, epoch) ?? 'unknown';
+    if (epoch === undefined) return 'cold';
+    return this.#answers.get(key, epoch) ?? (this.#answers.isCold(key) ? 'cold' : 'unknown');
   }
 
   load(request: PlainRequest): Promise<HotAnswer | undefined> {
