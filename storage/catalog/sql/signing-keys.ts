@@ -1,8 +1,8 @@
-import type { Kysely } from 'kysely';
-
-import type { Schema } from '../schema.ts';
 import type { SigningKey, SigningKeyCatalog } from '../signing-key-catalog.ts';
 import type { SqlContext } from './context.ts';
+
+/** The newest, and the one that it succeeded. */
+const KEPT = 2;
 
 /** Keys that sign registry tokens. */
 export class SqlSigningKeys implements SigningKeyCatalog {
@@ -13,31 +13,42 @@ export class SqlSigningKeys implements SigningKeyCatalog {
   }
 
   async list(): Promise<readonly SigningKey[]> {
-    return keys(this.#context.db);
+    return this.#context.db
+      .selectFrom('signing_keys')
+      .select(['id', 'secret', 'created_ms as createdMs'])
+      .orderBy('created_ms', 'desc')
+      .orderBy('id')
+      .execute();
   }
 
-  async addUnlessFresh(key: Omit<SigningKey, 'createdMs'>, freshSinceMs: number): Promise<boolean> {
+  async addUnlessFresh(
+    { id, secret }: Omit<SigningKey, 'createdMs'>,
+    freshSinceMs: number,
+  ): Promise<boolean> {
     const { db, clock } = this.#context;
-    return db.transaction().execute(async (tx) => {
-      const [newest] = await keys(tx);
-      if (newest !== undefined && newest.createdMs >= freshSinceMs) return false;
-      if (newest !== undefined) {
-        await tx.deleteFrom('signing_keys').where('id', '!=', newest.id).execute();
-      }
-      await tx
-        .insertInto('signing_keys')
-        .values({ id: key.id, secret: key.secret, created_ms: clock() })
-        .execute();
-      return true;
-    });
+    const row = db
+      .selectNoFrom((eb) => [
+        eb.val(id).as('id'),
+        eb.val(secret).as('secret'),
+        eb.val(clock()).as('created_ms'),
+      ])
+      .where((eb) => {
+        const fresh = eb.selectFrom('signing_keys').where('created_ms', '>=', freshSinceMs);
+        return eb.not(eb.exists(fresh.select('id')));
+      });
+    // One statement: nobody comes between the look and the insertion.
+    const { numInsertedOrUpdatedRows } = await db
+      .insertInto('signing_keys')
+      .columns(['id', 'secret', 'created_ms'])
+      .expression(row)
+      .executeTakeFirst();
+    if (numInsertedOrUpdatedRows !== 1n) return false;
+    await db
+      .deleteFrom('signing_keys')
+      .where('id', 'not in', (eb) =>
+        eb.selectFrom('signing_keys').select('id').orderBy('created_ms', 'desc').limit(KEPT),
+      )
+      .execute();
+    return true;
   }
-}
-
-function keys(db: Kysely<Schema>): Promise<SigningKey[]> {
-  return db
-    .selectFrom('signing_keys')
-    .select(['id', 'secret', 'created_ms as createdMs'])
-    .orderBy('created_ms', 'desc')
-    .orderBy('id')
-    .execute();
 }

@@ -1,4 +1,7 @@
-import { beforeAll, afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { createAccess } from '../../../server/auth/access.ts';
 import { mintSecret, secretDigest } from '../../../server/auth/tokens.ts';
@@ -8,9 +11,6 @@ import { createLogger } from '../../../server/observe/logger.ts';
 import { openStore, type OpenedStore } from '../../../server/open-store.ts';
 import { StorageError } from '../../../storage/errors.ts';
 import { UploadService } from '../../../storage/upload.ts';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 const NODE = 'uri:spiffe://fleet.example/edge/till-7';
 

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { decodeProtectedHeader, SignJWT } from 'jose';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
@@ -71,10 +74,23 @@ describe('signed tokens', () => {
   });
 
   it('are signed with one key by all who start at once', async () => {
-    const made = await Promise.all(Array.from({ length: 8 }, () => newProcess().sign(CLAIMS)));
+    const dir = await mkdtemp(join(tmpdir(), 'rivulet-keys-'));
+    const open = () => openSqliteCatalog(join(dir, 'catalog.sqlite'), clock);
+    // Each with a connection of its own, as processes have.
+    const catalogs = [await open(), await open(), await open(), await open()];
+    onTestFinished(async () => {
+      for (const one of catalogs) await one.close();
+      await rm(dir, { recursive: true, force: true });
+    });
+    const processes = [...catalogs, ...catalogs].map(
+      ({ signingKeys }) => new SignedTokens(new SigningKeys(signingKeys, clock), clock),
+    );
+    const made = await Promise.all(processes.map((one) => one.sign(CLAIMS)));
     const ids = made.map(({ token }) => decodeProtectedHeader(token).kid);
     expect(new Set(ids).size).toBe(1);
-    expect(await catalog.signingKeys.list()).toHaveLength(1);
+    for (const one of processes) {
+      for (const { token } of made) expect(await one.verify(token)).toBeDefined();
+    }
   });
 
   it('are signed with a new key each month, and by the old one are taken for an hour', async () => {
