@@ -9,9 +9,7 @@ export class RemovalEpoch {
 
   constructor(database: BetterSqlite3.Database) {
     this.#database = database;
-    this.#select = database
-      .prepare<[], number>('select epoch from removals where id = 1')
-      .pluck();
+    this.#select = database.prepare<[], number>('select epoch from removals where id = 1').pluck();
   }
 
   /**

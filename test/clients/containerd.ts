@@ -18,12 +18,18 @@ export interface Containerd {
   /** For `--hosts-dir`. */
   readonly hostsDir: string;
   /** Has a registry's requests sent to a mirror. */
-  readonly mirror: (registry: string, endpoint: string) => Promise<void>;
+  readonly mirror: (registry: string, endpoint: string, tls?: MirrorTls) => Promise<void>;
   /** Pulls as its `hosts.toml` files say. */
   readonly pull: (reference: string, ...more: string[]) => Promise<string>;
   /** Digests of all content that it holds, sorted. */
   readonly contents: () => Promise<readonly string[]>;
   readonly stop: () => Promise<void>;
+}
+
+/** Files with which it meets a mirror over TLS. */
+export interface MirrorTls {
+  readonly ca: string;
+  readonly client?: { readonly certFile: string; readonly keyFile: string };
 }
 
 /** The one needs networks, the other makes a folder outside of this one's. */
@@ -67,7 +73,7 @@ export async function startContainerd(
     hostsDir,
     ctr,
     stop,
-    mirror: (registry, endpoint) => writeHosts(join(hostsDir, registry), registry, endpoint),
+    mirror: (registry, ...to) => writeHosts(join(hostsDir, registry), registry, ...to),
     pull: (reference, ...more) =>
       ctr('images', 'pull', '--hosts-dir', hostsDir, ...more, reference),
     async contents() {
@@ -78,12 +84,20 @@ export async function startContainerd(
 }
 
 /** Requests for `registry` go to `endpoint` first, with its name as `ns=`. */
-async function writeHosts(dir: string, registry: string, endpoint: string): Promise<void> {
+async function writeHosts(
+  dir: string,
+  registry: string,
+  endpoint: string,
+  tls?: MirrorTls,
+): Promise<void> {
+  const { ca, client } = tls ?? {};
   await mkdir(dir, { recursive: true });
   const lines = [
     `server = "http://${registry}"`,
     `[host."${endpoint}"]`,
     'capabilities = ["pull", "resolve", "push"]',
+    ...(ca === undefined ? [] : [`ca = "${ca}"`]),
+    ...(client === undefined ? [] : [`client = [["${client.certFile}", "${client.keyFile}"]]`]),
     '',
   ];
   await writeFile(join(dir, 'hosts.toml'), lines.join('\n'));
