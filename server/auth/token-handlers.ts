@@ -6,15 +6,6 @@ import { HttpError } from '../http/errors.ts';
 import type { ApiRequest } from '../updates/api-request.ts';
 import { mintSecret, secretDigest } from './tokens.ts';
 
-/** Body of `POST /v1/tokens`, as openapi.yaml has it. */
-export interface TokenRequest {
-  readonly name: string;
-  /** As `verb:pattern`. */
-  readonly grants: readonly string[];
-  /** Seconds from now; never, when left out. */
-  readonly expiresIn?: number | undefined;
-}
-
 export interface TokenHandlersOptions {
   readonly tokens: TokenCatalog;
   readonly clock: Clock;

@@ -76,6 +76,8 @@ export class Upstream {
   readonly #retry: RetryPolicy;
   readonly #agents: Agents;
   readonly #transferAgents: Agents;
+  /** Why it was not to be had the last time. */
+  #fault = '';
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -95,8 +97,10 @@ export class Upstream {
 
   /** Sends a request, again after connection errors and 5xx, and follows redirects of GET and HEAD. */
   async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
-    if (request.failFast === true && this.state.holdingOff)
-      throw this.#gone('it was gone just now');
+    if (request.failFast === true && this.state.holdingOff) {
+      const why = `the origin ${this.host} was not to be had just now: ${this.#fault}`;
+      throw new StorageError('unavailable', why);
+    }
     const known = this.state.reachable;
     const single = request.failFast === true && known === false;
     const attempts = single ? 1 : (request.attempts ?? this.#retry.attempts);
@@ -255,6 +259,7 @@ export class Upstream {
   }
 
   #gone(why: string, cause?: unknown): StorageError {
+    this.#fault = why;
     return new StorageError('unavailable', `the origin ${this.host} is not to be had: ${why}`, {
       cause,
     });

@@ -1,16 +1,8 @@
 import type { TokenRow } from '../../storage/catalog/token-catalog.ts';
+import type { TokenRequest } from '../auth/token-request.ts';
 import { mintSecret, secretDigest } from '../auth/tokens.ts';
 import { ask, getJson, refused, type HttpAsk } from './http-client.ts';
 import { withStore, type StoreFlags } from './with-store.ts';
-
-/** A token to be made. */
-export interface NewToken {
-  readonly name: string;
-  /** As `verb:pattern`. */
-  readonly grants: readonly string[];
-  /** Seconds from now; never, when undefined. */
-  readonly expiresIn?: number | undefined;
-}
 
 export interface MadeToken {
   /** Told this once. */
@@ -20,7 +12,7 @@ export interface MadeToken {
 
 /** Access tokens as their operator handles them. */
 export interface TokenAdmin {
-  create(token: NewToken): Promise<MadeToken>;
+  create(token: TokenRequest): Promise<MadeToken>;
   list(): Promise<readonly TokenRow[]>;
   /** False when there is no token of that name. */
   revoke(name: string): Promise<boolean>;

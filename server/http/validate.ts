@@ -3,7 +3,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import { parse } from 'yaml';
 
 import type { CheckRequest, EventsRequest } from '../../delta/agent/protocol.ts';
-import type { TokenRequest } from '../auth/token-handlers.ts';
+import type { TokenRequest } from '../auth/token-request.ts';
 import { HttpError } from './errors.ts';
 
 const HTTP_METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const;

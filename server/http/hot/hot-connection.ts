@@ -1,8 +1,26 @@
 import type { Socket } from 'node:net';
 
-import type { HotAnswer } from './hot-answer.ts';
-import type { HotPath } from './hot-path.ts';
-import { MAX_PLAIN_BYTES, type PlainRequest } from './plain-request.ts';
+import type { HotAnswer, Reply } from './hot-answer.ts';
+import { MAX_PLAIN_BYTES, type PlainRequest, type PlainRequests } from './plain-request.ts';
+
+/** What the connections of one server share. */
+export interface HotDesk {
+  /** Idle connections are kept for so long. */
+  readonly keepAliveMs: number;
+  readonly requests: PlainRequests;
+  /** True once the server is about to close: all requests are then for the routes. */
+  readonly draining: boolean;
+  /** Counts a request that is about to be answered; false when it is one too many. */
+  admits(socket: Socket): boolean;
+  /** The answer; `unknown` when it has to be loaded, `cold` when the routes are to answer. */
+  find(key: string): HotAnswer | 'unknown' | 'cold';
+  /** Undefined when the routes are to answer. */
+  load(request: PlainRequest): Promise<HotAnswer | undefined>;
+  /** What to send for a request, counted and logged; undefined when the routes are to answer. */
+  reply(answer: HotAnswer, request: PlainRequest): Reply | undefined;
+  /** Told when the connection has ended or was handed on. */
+  forget(connection: HotConnection): void;
+}
 
 /**
  * A connection before `node:http` has it: plain requests for what is hot are answered at once. With
@@ -10,18 +28,18 @@ import { MAX_PLAIN_BYTES, type PlainRequest } from './plain-request.ts';
  * never comes back.
  */
 export class HotConnection {
-  readonly #path: HotPath;
+  readonly #desk: HotDesk;
   readonly #socket: Socket;
   readonly #handOn: () => void;
   #busy = false;
 
   /** `handOn` gives the socket to `node:http`. */
-  constructor(path: HotPath, socket: Socket, handOn: () => void) {
-    this.#path = path;
+  constructor(desk: HotDesk, socket: Socket, handOn: () => void) {
+    this.#desk = desk;
     this.#socket = socket;
     this.#handOn = handOn;
     socket.setNoDelay(true);
-    socket.setTimeout(path.keepAliveMs, this.#onTimeout);
+    socket.setTimeout(desk.keepAliveMs, this.#onTimeout);
     socket.on('data', this.#onData).on('end', this.#onEnd);
     socket.on('error', this.#onError).on('close', this.#onClose);
   }
@@ -37,12 +55,12 @@ export class HotConnection {
 
   readonly #onData = (bytes: Buffer): void => {
     const head = bytes.length <= MAX_PLAIN_BYTES ? bytes.toString('latin1') : '';
-    const request = this.#path.requests.read(head);
-    if (request === undefined || this.#path.draining) {
+    const request = this.#desk.requests.read(head);
+    if (request === undefined || this.#desk.draining) {
       this.#giveUp(bytes);
       return;
     }
-    const answer = this.#path.find(request.key);
+    const answer = this.#desk.find(request.key);
     if (answer === 'cold') this.#giveUp(bytes);
     else if (answer === 'unknown') void this.#load(request, bytes);
     else this.#send(answer, request, bytes);
@@ -51,10 +69,10 @@ export class HotConnection {
   async #load(request: PlainRequest, bytes: Buffer): Promise<void> {
     this.#busy = true;
     this.#socket.pause();
-    const answer = await this.#path.load(request);
+    const answer = await this.#desk.load(request);
     this.#busy = false;
     if (this.#socket.destroyed) return;
-    if (answer === undefined || this.#path.draining) {
+    if (answer === undefined || this.#desk.draining) {
       this.#giveUp(bytes);
       return;
     }
@@ -63,8 +81,8 @@ export class HotConnection {
   }
 
   #send(answer: HotAnswer, request: PlainRequest, asked: Buffer): void {
-    const admitted = this.#path.admits(this.#socket);
-    const reply = admitted ? this.#path.reply(answer, request) : undefined;
+    const admitted = this.#desk.admits(this.#socket);
+    const reply = admitted ? this.#desk.reply(answer, request) : undefined;
     if (reply === undefined) {
       this.#giveUp(asked);
       return;
@@ -92,7 +110,7 @@ export class HotConnection {
 
   #release(): void {
     const socket = this.#socket;
-    this.#path.forget(this);
+    this.#desk.forget(this);
     socket.setTimeout(0);
     socket.off('timeout', this.#onTimeout).off('data', this.#onData).off('end', this.#onEnd);
     socket.off('error', this.#onError).off('close', this.#onClose);
@@ -111,6 +129,6 @@ export class HotConnection {
   };
 
   readonly #onClose = (): void => {
-    this.#path.forget(this);
+    this.#desk.forget(this);
   };
 }

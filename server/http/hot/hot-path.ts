@@ -6,7 +6,7 @@ import type { Metrics } from '../../observe/metrics.ts';
 import type { WebServer } from '../web-server.ts';
 import { HotAnswers, type HotSource } from './hot-answers.ts';
 import type { HotAnswer, Reply } from './hot-answer.ts';
-import { HotConnection } from './hot-connection.ts';
+import { HotConnection, type HotDesk } from './hot-connection.ts';
 import { PlainRequests, type PlainRequest } from './plain-request.ts';
 import { Tick } from './tick.ts';
 
@@ -25,7 +25,7 @@ export interface HotPathOptions {
  * The shortest way for small immutable answers: sockets are read before `node:http` sees them, a
  * plain GET of something hot is one read and one write. All else goes on to `node:http` unchanged.
  */
-export class HotPath {
+export class HotPath implements HotDesk {
   readonly keepAliveMs: number;
   readonly requests = new PlainRequests();
   readonly #options: HotPathOptions;
@@ -78,13 +78,11 @@ export class HotPath {
     this.#connections.delete(connection);
   }
 
-  /** Counts a request that is about to be answered. */
   admits(socket: Socket): boolean {
     const { admit } = this.#options;
     return admit === undefined || admit(socket.remoteAddress ?? '');
   }
 
-  /** The answer; `unknown` when it has to be loaded, `cold` when the routes are to answer. */
   find(key: string): HotAnswer | 'unknown' | 'cold' {
     const { epoch } = this.#now();
     if (epoch === undefined) return 'cold';
@@ -95,7 +93,6 @@ export class HotPath {
     return this.#answers.load(request);
   }
 
-  /** What to send for a request, counted and logged; undefined when the routes are to answer. */
   reply(answer: HotAnswer, { range, target }: PlainRequest): Reply | undefined {
     const tick = this.#now();
     const id = `${this.#idPrefix}-${(this.#requests + 1).toString(16).padStart(12, '0')}`;
