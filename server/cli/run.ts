@@ -1,6 +1,7 @@
 import { CommanderError, type Command } from 'commander';
 
 import { DeltaError } from '../../delta/errors.ts';
+import { errnoOf } from '../../storage/durable.ts';
 import { StorageError } from '../../storage/errors.ts';
 import { ServerError } from '../errors.ts';
 
@@ -12,6 +13,8 @@ export const EXIT = { done: 0, failed: 1, usage: 2, invalid: 3 } as const;
  * a stack trace only with `--debug`.
  */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', ignoreGoneReader);
+  process.stderr.on('error', ignoreGoneReader);
   try {
     await program.parseAsync([...argv]);
     return EXIT.done;
@@ -23,6 +26,11 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     }
     return exitCode(error);
   }
+}
+
+/** `rivulet ... | head` reads as much as it likes: the work goes on all the same. */
+function ignoreGoneReader(error: Error): void {
+  if (errnoOf(error) !== 'EPIPE') throw error;
 }
 
 function oneLine(error: unknown): string {

@@ -40,6 +40,8 @@ export function createWebServer({ headersMs = HEADERS_MS, tls }: WebServerOption
   server.timeout = IDLE_MS;
   // All of a head counts, and no more than MAX_HEADER_BYTES of it come: none is dropped unseen.
   server.maxHeadersCount = 0;
+  // A client that has said all it has to say may still listen (RFC 9112, 9.6); Node would hang up.
+  Object.assign(server, { httpAllowHalfOpen: true });
   return server;
 }
 

@@ -32,6 +32,8 @@ export class HotConnection {
   readonly #socket: Socket;
   readonly #handOn: () => void;
   #busy = false;
+  /** The client has said all it has to say. */
+  #ended = false;
 
   /** `handOn` gives the socket to `node:http`. */
   constructor(desk: HotDesk, socket: Socket, handOn: () => void) {
@@ -91,6 +93,7 @@ export class HotConnection {
     const took = socket.write(reply.bytes);
     // Bytes that the kernel did not take at once stay with the socket.
     if (socket.writableLength > 0) answer.giveAway();
+    if (this.#ended) socket.end();
     if (took) return;
     socket.pause();
     socket.once('drain', () => {
@@ -103,9 +106,11 @@ export class HotConnection {
     this.#release();
     // Paused until the next listener is there: bytes that are put back would flow past nobody.
     socket.pause();
-    socket.unshift(bytes);
+    if (!this.#ended) socket.unshift(bytes);
     this.#handOn();
-    socket.resume();
+    // Nothing can be put back into a stream that has ended: its listener gets it from here.
+    if (this.#ended) socket.emit('data', withClose(bytes));
+    else socket.resume();
   }
 
   #release(): void {
@@ -121,7 +126,8 @@ export class HotConnection {
   };
 
   readonly #onEnd = (): void => {
-    this.#socket.end();
+    this.#ended = true;
+    if (!this.#busy) this.#socket.end();
   };
 
   readonly #onError = (): void => {
@@ -131,4 +137,9 @@ export class HotConnection {
   readonly #onClose = (): void => {
     this.#desk.forget(this);
   };
+}
+
+/** A plain request that says in words what the end of its connection has said: `node:http` missed it. */
+function withClose(head: Buffer): Buffer {
+  return Buffer.concat([head.subarray(0, -2), Buffer.from('Connection: close\r\n\r\n')]);
 }

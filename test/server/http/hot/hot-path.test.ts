@@ -201,6 +201,26 @@ describe('hot path', () => {
     expect(ids.size).toBe(count);
   });
 
+  it('answers a client that ends its side with the request, hot or not', async () => {
+    const paths = [
+      `/v1/blobs/${small}`,
+      `/v1/blobs/${small}`,
+      `/v1/blobs/${large}`,
+      '/v2/',
+      '/none',
+    ];
+    for (const path of paths) {
+      const { hostname, port } = new URL(server.url);
+      const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+      socket.end(`GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`);
+      const parts: Buffer[] = [];
+      for await (const part of socket) parts.push(part as Buffer);
+      const text = Buffer.concat(parts).toString('latin1');
+      const length = Number(/Content-Length: (\d+)/i.exec(text)?.[1]);
+      expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toHaveLength(length);
+    }
+  });
+
   it('ends idle connections when the server closes', async () => {
     await ask(`/v1/blobs/${small}`);
     const ended = new Promise<void>((resolve) => {
