@@ -3,6 +3,7 @@ import { closeSync, readSync } from 'node:fs';
 import { answerHead, resolveRange, type ObjectFacts } from './answer-head.ts';
 import type { HotAnswer, Reply } from './hot-answer.ts';
 import type { PlainRange } from './plain-request.ts';
+import type { Scratch } from './scratch.ts';
 
 /**
  * Longer ranges are read beside the event loop. One of this length comes out of the page cache in
@@ -17,14 +18,16 @@ export class FileAnswer implements HotAnswer {
   readonly cost = 1024;
   readonly #facts: ObjectFacts;
   readonly #keepAliveMs: number;
+  readonly #scratch: Scratch;
   #fd: number | undefined;
 
-  /** `fd`: a file that holds exactly the object; closed with this. */
-  constructor(facts: ObjectFacts, fd: number, keepAliveMs: number) {
+  /** `fd`: a file that holds exactly the object; closed with this. `scratch` may serve many. */
+  constructor(facts: ObjectFacts, fd: number, keepAliveMs: number, scratch: Scratch) {
     this.route = facts.route;
     this.#facts = facts;
     this.#fd = fd;
     this.#keepAliveMs = keepAliveMs;
+    this.#scratch = scratch;
   }
 
   reply(range: PlainRange | undefined, id: string, date: string): Reply | undefined {
@@ -34,7 +37,7 @@ export class FileAnswer implements HotAnswer {
     if (length > MAX_RANGE_BYTES) return undefined;
     const { beforeId, beforeDate, end } = answerHead(this.#facts, part, this.#keepAliveMs);
     const head = `${beforeId}${id}${beforeDate}${date}${end}`;
-    const bytes = Buffer.allocUnsafe(head.length + length);
+    const bytes = this.#scratch.take(head.length + length);
     bytes.write(head, 0, 'latin1');
     return fill(this.#fd, bytes, head.length, part.start)
       ? { bytes, bodyBytes: length }
@@ -42,7 +45,7 @@ export class FileAnswer implements HotAnswer {
   }
 
   giveAway(): void {
-    // Each reply has bytes of its own.
+    this.#scratch.giveAway();
   }
 
   close(): void {

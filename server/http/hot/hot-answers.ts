@@ -3,6 +3,7 @@ import { FileAnswer } from './file-answer.ts';
 import type { HotAnswer } from './hot-answer.ts';
 import { MemoryAnswer } from './memory-answer.ts';
 import type { PlainRequest } from './plain-request.ts';
+import { Scratch } from './scratch.ts';
 
 /** An object as it was loaded: small ones as bytes, large ones as an open file. */
 export interface HotObject extends ObjectFacts {
@@ -52,6 +53,7 @@ export class HotAnswers {
   readonly #files = new Set<string>();
   readonly #loading = new Map<string, Loading>();
   readonly #cold = new Set<string>();
+  readonly #scratch = new Scratch();
   readonly #sweep: NodeJS.Timeout;
   #bytes = 0;
 
@@ -125,7 +127,9 @@ export class HotAnswers {
 
   #answerOf(object: HotObject): HotAnswer {
     const { content, ...facts } = object;
-    if ('fd' in content) return new FileAnswer(facts, content.fd, this.#keepAliveMs);
+    if ('fd' in content) {
+      return new FileAnswer(facts, content.fd, this.#keepAliveMs, this.#scratch);
+    }
     return new MemoryAnswer(facts, content.bytes, this.#keepAliveMs);
   }
 
