@@ -4,11 +4,19 @@ import type { FrontConfig } from './config.ts';
 import { ServerError } from './errors.ts';
 
 /**
- * Refuses to answer beyond this machine without rules of access: whoever reaches the server could
- * change everything. Throws `config` that says how to set the rules.
+ * Refuses to answer without rules of access beyond this machine, where whoever reaches the server
+ * could change everything, and behind client certificates, which would tell nobody apart. Throws
+ * `config` that says how to set the rules.
  */
-export function refuseOpenAddress({ listen, access }: FrontConfig): void {
-  if (access !== undefined || isLoopback(listen.host)) return;
+export function refuseOpenDoors({ listen, access, tls }: FrontConfig): void {
+  if (access !== undefined) return;
+  if (tls?.clientCa !== undefined) {
+    throw new ServerError(
+      'config',
+      'tls.clientCa asks for certificates, but without access rules everyone may do everything: set "access" in the --config file, such as access: { "cn:till-7": ["pull:**"] }',
+    );
+  }
+  if (isLoopback(listen.host)) return;
   throw new ServerError(
     'config',
     `without access rules only loopback addresses are served, and ${listen.host} is none: set "access" in the --config file, such as access: { anonymous: ["pull:**"], "token:ci": ["push:**"] }, or listen on 127.0.0.1`,

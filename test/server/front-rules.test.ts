@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { loadCacheConfig, loadServerConfig } from '../../server/config-load.ts';
-import { isLoopback, refuseOpenAddress } from '../../server/front-rules.ts';
+import { isLoopback, refuseOpenDoors } from '../../server/front-rules.ts';
 import { frontFlags } from '../../server/cli/front-options.ts';
 
 describe('the rule of open addresses', () => {
@@ -32,11 +32,18 @@ describe('the rule of open addresses', () => {
     const cache = await loadCacheConfig({ flags: cacheFlags, env: {} });
     for (const config of [origin, cache]) {
       expect(() => {
-        refuseOpenAddress(config);
+        refuseOpenDoors(config);
       }).toThrow(/access: \{ anonymous: /);
     }
-    refuseOpenAddress({ ...origin, access: {} });
-    refuseOpenAddress({ ...origin, listen: { host: '::1', port: 0 } });
+    refuseOpenDoors({ ...origin, access: {} });
+    const tls = { cert: 'c', key: 'k', clientCa: 'ca' };
+    const local = { ...origin, listen: { host: '127.0.0.1', port: 0 } };
+    expect(() => {
+      refuseOpenDoors({ ...local, tls });
+    }).toThrow(/tls\.clientCa .* access: \{ "cn:/);
+    refuseOpenDoors({ ...local, tls, access: {} });
+    refuseOpenDoors({ ...local, tls: { cert: 'c', key: 'k' } });
+    refuseOpenDoors({ ...origin, listen: { host: '::1', port: 0 } });
   });
 
   it('takes TLS files from flags and the environment, and wants certificate and key together', async () => {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 
 import { startCache } from '../../cache/cache-server.ts';
 import { loadCacheConfig } from '../../config-load.ts';
-import { refuseOpenAddress } from '../../front-rules.ts';
+import { refuseOpenDoors } from '../../front-rules.ts';
 import { createLogger } from '../../observe/logger.ts';
 import { addFrontOptions, frontFlags } from '../front-options.ts';
 import { announce, untilSignal } from '../lifecycle.ts';
@@ -24,7 +24,7 @@ export function addCache(program: Command): void {
     .action(async (options: Readonly<Record<string, string | undefined>>) => {
       const { config: file, ...flags } = options;
       const config = await loadCacheConfig({ flags: frontFlags(flags), env: process.env, file });
-      refuseOpenAddress(config);
+      refuseOpenDoors(config);
       const cache = await startCache(config, createLogger(config.logLevel));
       announce(cache.url);
       await untilSignal();

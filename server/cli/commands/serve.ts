@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 
 import { loadServerConfig } from '../../config-load.ts';
 import type { ServerConfig } from '../../config.ts';
-import { refuseOpenAddress } from '../../front-rules.ts';
+import { refuseOpenDoors } from '../../front-rules.ts';
 import { startOrigin } from '../../origin.ts';
 import { runPrimary, runServingWorker } from '../../origin-cluster.ts';
 import { addFrontOptions, frontFlags, type FrontOptions } from '../front-options.ts';
@@ -25,7 +25,7 @@ export function addServe(program: Command): void {
     .action(async (options: ServeOptions) => {
       const { config: file, ...flags } = options;
       const config = await loadServerConfig({ flags: frontFlags(flags), env: process.env, file });
-      refuseOpenAddress(config);
+      refuseOpenDoors(config);
       await serve(config);
     });
 }

@@ -22,7 +22,7 @@ export interface HotSource {
 }
 
 /** Bytes of answers in one process. */
-const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_BYTES = 128 * 1024 * 1024;
 /** Files that are open at once. */
 const MAX_FILES = 256;
 /** A file that nobody asked for within this, or twice this, is closed. */

@@ -96,7 +96,7 @@ describe('HotAnswers', () => {
     expect(await answers.load(whole('/a'))).toBeUndefined();
   });
 
-  it('holds 64 MiB, and lets go first of what nobody asks for', async () => {
+  it('holds 128 MiB, and lets go first of what nobody asks for', async () => {
     const source = new Source();
     const answers = openAnswers(source);
     source.answer = () =>
@@ -108,8 +108,8 @@ describe('HotAnswers', () => {
     }
     expect(answers.get('/wanted', 1)).toBeDefined();
     const held = Array.from({ length: 200 }, (_, n) => answers.get(`/${n}`, 1)).filter(Boolean);
-    expect(held.length).toBeGreaterThan(50);
-    expect(held.length).toBeLessThan(64);
+    expect(held.length).toBeGreaterThan(100);
+    expect(held.length).toBeLessThan(128);
   });
 
   it('leaves bytes that a socket still holds alone', async () => {
