@@ -116,9 +116,15 @@ export async function getJson(server: URL, path: string, token?: string): Promis
 export function refused(url: URL, method: string, answer: HttpAnswer): ServerError {
   return new ServerError(
     'refused',
-    `${method} ${url.href} was answered ${answer.status}: ${refusalText(answer.body)}`,
+    `${method} ${url.href} was answered ${answer.status}: ${refusalText(answer.body)}${remedy(answer.status)}`,
     { detail: { status: answer.status } },
   );
+}
+
+/** What to do about a refusal that the answer itself (of a HEAD, say) may not explain. */
+function remedy(status: number): string {
+  if (status !== 401 && status !== 403) return '';
+  return '; set RIVULET_TOKEN to a token that grants it (rivulet token create)';
 }
 
 function refusalText(body: Buffer): string {
