@@ -12,7 +12,7 @@ import { addServe } from './commands/serve.ts';
 import { addStatus } from './commands/status.ts';
 import { addToken } from './commands/token.ts';
 import { addWorker } from './commands/worker.ts';
-import { runProgram } from './run.ts';
+import { ignoreGoneReaders, runProgram } from './run.ts';
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
 
@@ -35,4 +35,5 @@ for (const add of [
 ]) {
   add(program);
 }
+ignoreGoneReaders();
 process.exitCode = await runProgram(program, process.argv);

@@ -13,8 +13,6 @@ export const EXIT = { done: 0, failed: 1, usage: 2, invalid: 3 } as const;
  * a stack trace only with `--debug`.
  */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', ignoreGoneReader);
-  process.stderr.on('error', ignoreGoneReader);
   try {
     await program.parseAsync([...argv]);
     return EXIT.done;
@@ -28,7 +26,12 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
   }
 }
 
-/** `rivulet ... | head` reads as much as it likes: the work goes on all the same. */
+/** `rivulet ... | head` reads as much as it likes: the work goes on all the same. Called once. */
+export function ignoreGoneReaders(): void {
+  process.stdout.on('error', ignoreGoneReader);
+  process.stderr.on('error', ignoreGoneReader);
+}
+
 function ignoreGoneReader(error: Error): void {
   if (errnoOf(error) !== 'EPIPE') throw error;
 }
