@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
+import { readBody } from '../http/body.ts';
 import { HttpError } from '../http/errors.ts';
-import { bodySource, contentLength } from '../oci/body.ts';
 import { readCredentials, type Credentials } from './credentials.ts';
 
 /** What a client asks `/v1/token` for. */
@@ -57,15 +57,10 @@ function invalid(description: string): OAuthError {
 }
 
 async function readText(req: IncomingMessage): Promise<string> {
-  const tooLarge = (): HttpError =>
-    new HttpError('too_large', `a form has at most ${MAX_FORM_BYTES} bytes`);
-  if ((contentLength(req) ?? 0) > MAX_FORM_BYTES) throw tooLarge();
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of bodySource(req)) {
-    size += part.length;
-    if (size > MAX_FORM_BYTES) throw tooLarge();
-    parts.push(part);
-  }
-  return Buffer.concat(parts, size).toString('utf8');
+  const bytes = await readBody(
+    req,
+    MAX_FORM_BYTES,
+    () => new HttpError('too_large', `a form has at most ${MAX_FORM_BYTES} bytes`),
+  );
+  return bytes.toString('utf8');
 }

@@ -6,6 +6,11 @@ import { HttpError } from './errors.ts';
 const HOST =
   /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[(?:[0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[A-Za-z0-9._~:-]+)\])(?::\d{0,5})?$/;
 
+/** True for what a Host field may say. */
+export function isHost(text: string): boolean {
+  return HOST.test(text);
+}
+
 /**
  * Refuses what `node:http` lets pass: another version than HTTP/1.0 and 1.1, no Host or several, a
  * Host that is no authority. Links are made from it. Throws `bad_request`.
@@ -19,7 +24,7 @@ export function checkRequest(req: IncomingMessage): void {
     if (req.httpVersion === '1.0') return;
     throw new HttpError('bad_request', 'an HTTP/1.1 request needs a Host header');
   }
-  if (!HOST.test(host)) {
+  if (!isHost(host)) {
     throw new HttpError('bad_request', 'the Host header is no host with an optional port');
   }
   if (countHosts(req.rawHeaders) > 1) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { bodySource, contentLength } from '../oci/body.ts';
+import { readBody } from './body.ts';
 import { HttpError } from './errors.ts';
 
 /** The largest body of an API request, as openapi.yaml says. */
@@ -20,15 +20,7 @@ export interface JsonBody {
  */
 export async function readJson({ req }: { readonly req: IncomingMessage }): Promise<JsonBody> {
   checkType(req);
-  if ((contentLength(req) ?? 0) > MAX_BODY_BYTES) throw tooLarge();
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of bodySource(req)) {
-    size += part.length;
-    if (size > MAX_BODY_BYTES) throw tooLarge();
-    parts.push(part);
-  }
-  const bytes = Buffer.concat(parts, size);
+  const bytes = await readBody(req, MAX_BODY_BYTES, tooLarge);
   try {
     return { bytes, value: JSON.parse(bytes.toString('utf8')) };
   } catch (cause) {

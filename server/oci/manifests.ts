@@ -1,10 +1,10 @@
 import type { ManifestRow } from '../../storage/catalog/repository-catalog.ts';
 import { digestAlgorithm, digestOf, type Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
+import { readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { IMMUTABLE } from '../http/send-blob.ts';
 import { sendStored } from '../http/send-stored.ts';
-import { readBody } from './body.ts';
 import { OciError } from './errors.ts';
 import { readManifestDocument, type ManifestDocument } from './manifest-document.ts';
 import { checkNames } from './manifest-names.ts';
@@ -51,7 +51,7 @@ export class ManifestResource {
     const repo = readRepo(name);
     const reference = readReference(text, 'MANIFEST_INVALID');
     const tags = readTags(x, reference);
-    const bytes = await readBody(x.req, MAX_MANIFEST_BYTES);
+    const bytes = await readBody(x.req, MAX_MANIFEST_BYTES, tooLarge);
     const digest = digestFor(reference, bytes);
     const document = readManifestDocument(bytes, x.req.headers['content-type'], this.#schemas);
     const absent = await this.#store(x, repo, tags, bytes, digest, document);
@@ -113,6 +113,11 @@ export class ManifestResource {
       logger.error({ err: error, repo, digest, tag }, 'the matrix was not told of a push');
     }
   }
+}
+
+function tooLarge(): OciError {
+  const message = `a manifest has at most ${MAX_MANIFEST_BYTES} bytes`;
+  return new OciError('SIZE_INVALID', message, { status: 413 });
 }
 
 /** The tag of the path, or the `tag` parameters of a push by digest. */

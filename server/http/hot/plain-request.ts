@@ -1,3 +1,5 @@
+import { isHost } from '../check-request.ts';
+
 /** Longer heads are left to `node:http`. */
 export const MAX_PLAIN_BYTES = 4096;
 
@@ -20,7 +22,6 @@ export interface PlainRange {
 const HEAD =
   /^GET (\/v[12]\/[A-Za-z0-9._:/-]{1,512}) HTTP\/1\.1\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e]*\r\n)+)\r\n$/;
 
-const HOST = /^[A-Za-z0-9._:[\]-]{1,255}$/;
 const RANGE = /^bytes=(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))$/;
 
 /** Fields that may change the answer, the connection, or where the request ends. */
@@ -52,7 +53,7 @@ export function plainRequest(head: string): PlainRequest | undefined {
     const name = line.slice(0, colon).toLowerCase();
     const value = line.slice(colon + 1).trim();
     if (name === 'host') {
-      if (!HOST.test(value)) return undefined;
+      if (!isHost(value)) return undefined;
       hosts += 1;
     } else if (name === 'range') {
       if (range !== undefined) return undefined;

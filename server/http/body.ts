@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
 import type { ByteSource } from '../../storage/object-store.ts';
-import { OciError } from './errors.ts';
 
 /**
  * A request's body as a source that may be left half read: an abandoned iterator must not destroy
@@ -19,25 +18,28 @@ export function hasBody(req: IncomingMessage): boolean {
   return length === undefined ? req.headers['transfer-encoding'] !== undefined : length > 0;
 }
 
-/** Node has refused anything that is no number. */
-export function contentLength(req: IncomingMessage): number | undefined {
-  const header = req.headers['content-length'];
-  return header === undefined ? undefined : Number(header);
-}
-
-/** Reads a whole body into memory; 413 as soon as it is known to be longer than `maxBytes`. */
-export async function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  if ((contentLength(req) ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  const parts: Buffer[] = [];
+/**
+ * Reads a whole body into memory; throws what `tooLarge` makes as soon as it is known to be longer
+ * than `maxBytes`, and leaves the rest unread.
+ */
+export async function readBody(
+  req: IncomingMessage,
+  maxBytes: number,
+  tooLarge: () => Error,
+): Promise<Buffer> {
+  if ((contentLength(req) ?? 0) > maxBytes) throw tooLarge();
+  const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of bodySource(req)) {
     size += part.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
-    parts.push(Buffer.from(part.buffer, part.byteOffset, part.length));
+    if (size > maxBytes) throw tooLarge();
+    parts.push(part);
   }
   return Buffer.concat(parts, size);
 }
 
-function tooLarge(maxBytes: number): OciError {
-  return new OciError('SIZE_INVALID', `a manifest has at most ${maxBytes} bytes`, { status: 413 });
+/** Node has refused anything that is no number. */
+function contentLength(req: IncomingMessage): number | undefined {
+  const header = req.headers['content-length'];
+  return header === undefined ? undefined : Number(header);
 }
