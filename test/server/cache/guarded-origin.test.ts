@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { updateCommand, type CommandFlags } from '../../../delta/agent/commands.ts';
@@ -49,13 +50,12 @@ describe('a cache of an origin that lets nobody in without a token', () => {
 describe('a device of an origin that lets nobody in without a token', () => {
   async function update(data: string, flags: CommandFlags, env: NodeJS.ProcessEnv = {}) {
     let text = '';
-    const stream = {
-      isTTY: false,
-      write: (part: string | Uint8Array) => {
+    const stream = new Writable({
+      write(part: Buffer, _encoding, done) {
         text += part.toString();
-        return true;
+        done();
       },
-    } as unknown as NodeJS.WriteStream;
+    });
     const host = { stdout: stream, stderr: stream, env, signal: new AbortController().signal };
     const error = await updateCommand({ data, json: true, ...flags }, host).then(
       () => undefined,

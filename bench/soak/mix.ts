@@ -1,18 +1,17 @@
 import { Agent, request } from 'node:http';
 
-import { REPO } from './whole-origin.ts';
-
 const AT_ONCE = 16;
 
 /** What the mix asks for. */
 export interface SoakTargets {
   readonly url: string;
+  readonly repo: string;
+  /** A tag of the repository. */
+  readonly tag: string;
   /** Digests of blobs of 4 KiB. */
   readonly small: readonly string[];
   /** The digest of a blob of some MiB. */
   readonly large: string;
-  /** A tag of {@link REPO}. */
-  readonly tag: string;
 }
 
 interface Asked {
@@ -25,7 +24,7 @@ interface Asked {
 }
 
 /** Sends `count` requests of every kind that a server meets, and checks the status of each answer. */
-export async function soak(targets: SoakTargets, count: number): Promise<void> {
+export async function sendMix(targets: SoakTargets, count: number): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   let sent = 0;
   const worker = async (): Promise<void> => {
@@ -42,7 +41,7 @@ export async function soak(targets: SoakTargets, count: number): Promise<void> {
 }
 
 /** Most are small and whole, as on a registry's busy day. */
-function nth({ small, large, tag }: SoakTargets, n: number): Asked {
+function nth({ repo, tag, small, large }: SoakTargets, n: number): Asked {
   const one = small[n % small.length] ?? '';
   const at = (n * 7919) % 1_000_000;
   switch (n % 16) {
@@ -50,7 +49,7 @@ function nth({ small, large, tag }: SoakTargets, n: number): Asked {
       return { path: `/v1/blobs/${large}`, headers: range(`${at}-${at + 9999}`), status: 206 };
     case 1:
       return {
-        path: `/v2/${REPO}/blobs/${large}`,
+        path: `/v2/${repo}/blobs/${large}`,
         headers: range(`5-9,${at}-${at + 99},${at + 50}-${at + 70},-7`),
         status: 206,
       };
@@ -59,14 +58,14 @@ function nth({ small, large, tag }: SoakTargets, n: number): Asked {
     case 3:
       return { path: `/v1/blobs/sha256:${String(n).padStart(64, '0')}`, status: 404 };
     case 4:
-      return { path: `/v2/${REPO}/manifests/${tag}`, status: 200 };
+      return { path: `/v2/${repo}/manifests/${tag}`, status: 200 };
     case 5:
-      return { path: `/v2/${REPO}/manifests/none-${n % 100}`, status: 404 };
+      return { path: `/v2/${repo}/manifests/none-${n % 100}`, status: 404 };
     case 6:
       return { path: `/v1/blobs/${large}`, status: 200, leaves: true };
     case 7:
       return {
-        path: `/v2/${REPO}/blobs/${one}`,
+        path: `/v2/${repo}/blobs/${one}`,
         headers: { 'if-none-match': `"${one}"` },
         status: 304,
       };
@@ -75,7 +74,7 @@ function nth({ small, large, tag }: SoakTargets, n: number): Asked {
     case 9:
       return { path: '/livez', status: 200 };
     default:
-      return { path: `/v${n % 2 === 0 ? '1' : `2/${REPO}`}/blobs/${one}`, status: 200 };
+      return { path: `/v${n % 2 === 0 ? '1' : `2/${repo}`}/blobs/${one}`, status: 200 };
   }
 }
 
