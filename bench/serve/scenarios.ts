@@ -4,7 +4,8 @@ import type { GeneratorName } from './generators.ts';
 import type { PlannedGet } from './load/load.ts';
 import type { Scale } from './options.ts';
 import { nginxPartsPath } from './peers/nginx.ts';
-import { registryBlobPath, type PeerName } from './peers/peer.ts';
+import type { PeerName } from './peers/peer.ts';
+import { registryBlobPath } from './peers/registry.ts';
 
 /** A server under a scenario's load. */
 export interface Entry {

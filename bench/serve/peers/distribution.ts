@@ -1,9 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Tool } from '../../tools.ts';
-import { freePort, startChild } from './child-server.ts';
-import { goEnvironment, registryBlobPath, type Peer, type StartOptions } from './peer.ts';
+import type { Peer, StartOptions } from './peer.ts';
+import { registryBlobPath, startRegistry } from './registry.ts';
 
 /** distribution on its filesystem driver, descriptors kept in memory, no access log, no tracing. */
 export function distributionPeer(tool: Tool): Peer {
@@ -12,22 +11,8 @@ export function distributionPeer(tool: Tool): Peer {
     version: tool.version.split(' ').slice(1).join(' '),
     takesPushes: true,
     blobPath: registryBlobPath,
-    async start(options) {
-      const { dir, tls } = options;
-      await mkdir(dir, { recursive: true });
-      const port = await freePort();
-      const config = join(dir, 'distribution.json');
-      // Its configuration is YAML, of which JSON is a part.
-      await writeFile(config, JSON.stringify(distributionConfig(options, port)));
-      return startChild({
-        command: tool.path,
-        args: ['serve', config],
-        env: { ...goEnvironment(options), OTEL_TRACES_EXPORTER: 'none' },
-        dir,
-        port,
-        tls: tls !== undefined,
-      });
-    },
+    // Its configuration is YAML, of which JSON is a part.
+    start: (options) => startRegistry(tool.path, options, distributionConfig),
   };
 }
 

@@ -1,5 +1,4 @@
 import type { Digest } from '../../../storage/digest.ts';
-import { REPOSITORY } from '../push.ts';
 import type { TlsFiles } from '../tls-files.ts';
 
 export type PeerName = 'rivulet' | 'nginx' | 'distribution' | 'zot';
@@ -31,14 +30,4 @@ export interface Peer {
   /** The path of a blob, where clients of this server ask for it. */
   readonly blobPath: (digest: Digest) => string;
   start(options: StartOptions): Promise<RunningPeer>;
-}
-
-/** Where a registry has its blobs. */
-export function registryBlobPath(digest: Digest): string {
-  return `/v2/${REPOSITORY}/blobs/${digest}`;
-}
-
-/** Go takes all the cores there are unless it is told otherwise. */
-export function goEnvironment({ goMaxProcs }: StartOptions): Record<string, string> {
-  return goMaxProcs === undefined ? {} : { GOMAXPROCS: String(goMaxProcs) };
 }

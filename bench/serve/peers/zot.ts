@@ -1,9 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Tool } from '../../tools.ts';
-import { freePort, startChild } from './child-server.ts';
-import { goEnvironment, registryBlobPath, type Peer, type StartOptions } from './peer.ts';
+import type { Peer, StartOptions } from './peer.ts';
+import { registryBlobPath, startRegistry } from './registry.ts';
 
 /** zot on a folder, without extensions and without what runs beside serving. */
 export function zotPeer(tool: Tool): Peer {
@@ -12,21 +11,7 @@ export function zotPeer(tool: Tool): Peer {
     version: zotVersion(tool.version),
     takesPushes: true,
     blobPath: registryBlobPath,
-    async start(options) {
-      const { dir, tls } = options;
-      await mkdir(dir, { recursive: true });
-      const port = await freePort();
-      const config = join(dir, 'zot.json');
-      await writeFile(config, JSON.stringify(zotConfig(options, port)));
-      return startChild({
-        command: tool.path,
-        args: ['serve', config],
-        env: goEnvironment(options),
-        dir,
-        port,
-        tls: tls !== undefined,
-      });
-    },
+    start: (options) => startRegistry(tool.path, options, zotConfig),
   };
 }
 

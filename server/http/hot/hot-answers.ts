@@ -56,6 +56,7 @@ export class HotAnswers {
   readonly #scratch = new Scratch();
   readonly #sweep: NodeJS.Timeout;
   #bytes = 0;
+  #closed = false;
 
   constructor(source: HotSource, keepAliveMs: number) {
     this.#source = source;
@@ -102,6 +103,7 @@ export class HotAnswers {
 
   /** Lets go of everything. */
   close(): void {
+    this.#closed = true;
     clearInterval(this.#sweep);
     for (const key of this.#entries.keys()) this.#drop(key);
   }
@@ -117,6 +119,10 @@ export class HotAnswers {
     if (object === 'never') this.#remember(key);
     if (object === 'never' || object === undefined) return undefined;
     const answer = this.#answerOf(object);
+    if (this.#closed) {
+      answer.close();
+      return undefined;
+    }
     this.#drop(key);
     this.#entries.set(key, { answer, epoch, used: false });
     this.#bytes += answer.cost;

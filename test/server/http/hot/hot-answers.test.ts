@@ -146,6 +146,22 @@ describe('HotAnswers', () => {
     expect(answer?.reply({ first: 0, last: 3 }, ID, DATE)).toBeUndefined();
   });
 
+  it('closes a file that was still being opened when it was closed itself', async () => {
+    const source = new Source();
+    const answers = openAnswers(source);
+    const fd = openSync(import.meta.filename, 'r');
+    source.answer = async () => {
+      await sleep(10);
+      return objectOf({ fd }, 100);
+    };
+    const loading = answers.load(part('/late'));
+    answers.close();
+    expect(await loading).toBeUndefined();
+    expect(() => {
+      closeSync(fd);
+    }).toThrow(/EBADF/);
+  });
+
   it('keeps at most 256 files open', async () => {
     const source = new Source();
     const answers = openAnswers(source);
