@@ -1,9 +1,13 @@
-import { benchDelta } from './delta/bench-delta.ts';
+import { benchApply } from './apply/bench-apply.ts';
+import { benchDeltaSize } from './delta-size/bench-delta-size.ts';
+import { benchDeltaSpeed } from './delta-speed/bench-delta-speed.ts';
 import { benchServe } from './serve/bench-serve.ts';
 import { benchSoak } from './soak/bench-soak.ts';
 
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
-  delta: benchDelta,
+  'delta-size': benchDeltaSize,
+  'delta-speed': benchDeltaSpeed,
+  apply: benchApply,
   serve: benchServe,
   soak: benchSoak,
 };

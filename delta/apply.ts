@@ -4,11 +4,14 @@ import { finished } from 'node:stream/promises';
 import { DigestHasher, digestAlgorithm, type Digest } from '../storage/digest.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import type { RandomAccess } from '../storage/random-access.ts';
+import { PairDecoder } from './engine/pair-decoder.ts';
 import { checkAborted, DeltaError } from './errors.ts';
 import { checkImageFacts } from './format/image-facts.ts';
 import { BaseSpace } from './format/base-space.ts';
-import { readHeader, type DeltaKind, type OutputFacts } from './format/header.ts';
+import { isDigestOf, type DeltaKind, type OutputFacts } from './format/facts.ts';
+import { readHeader } from './format/header.ts';
 import { OutputRun } from './output-run.ts';
+import { WholeRun } from './whole-run.ts';
 
 /** One file that the delta leads to. */
 export interface DeltaOutput extends OutputFacts {
@@ -18,6 +21,8 @@ export interface DeltaOutput extends OutputFacts {
 
 /** A delta whose header was parsed and checked. */
 export interface DeltaFile {
+  /** Format version. */
+  readonly version: 1 | 2;
   readonly kind: DeltaKind;
   /** Image manifests; images only. */
   readonly from?: Digest | undefined;
@@ -35,6 +40,8 @@ export interface DeltaFile {
   /** Where the delta's bytes come from, and where its frames begin. */
   readonly source: RandomAccess;
   readonly framesOffset: number;
+  /** True if the output follows compressed as a whole instead of in frames. */
+  readonly isWhole: boolean;
 }
 
 /** Old files by digest. The applier checks their size; frames' digests catch changed content. */
@@ -53,12 +60,15 @@ export interface DeltaSink {
   /**
    * Opens one output for writing at byte `start` (0, or what of `existing` was good: cut the file
    * there). Called in order, never for `reuse`. The stream is ended when the output is complete and
-   * its digest right, and destroyed with the error otherwise.
+   * its digest right, and destroyed with the error otherwise. What is written to it is overwritten
+   * once the write's callback was called: a sink that keeps bytes copies them.
    */
   output(output: DeltaOutput, start: number): Promise<Writable>;
 }
 
 export interface ApplyOptions extends IoOptions {
+  /** What the engine's coded bytes went to (engine/statistics.ts), summed over the outputs. */
+  readonly onStatistics?: ((bytes: readonly number[]) => void) | undefined;
   /** Bytes of output made so far, of all outputs that are not reused. */
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
@@ -71,6 +81,7 @@ export async function openDelta(source: RandomAccess): Promise<DeltaFile> {
   const { header, framesOffset } = await readHeader(source);
   if (header.image !== undefined) checkImageFacts(header.image, header.outputs);
   return {
+    version: header.version,
     kind: header.kind,
     from: header.image?.from,
     to: header.image?.to,
@@ -82,6 +93,7 @@ export async function openDelta(source: RandomAccess): Promise<DeltaFile> {
     ramBytes: header.ramBytes,
     source,
     framesOffset,
+    isWhole: header.isWhole,
   };
 }
 
@@ -97,17 +109,30 @@ export async function applyDelta(
   options: ApplyOptions = {},
 ): Promise<void> {
   const space = new BaseSpace(await openBase(delta, base));
+  let decoder: Promise<PairDecoder> | undefined;
+  const load = (): Promise<PairDecoder> => (decoder ??= PairDecoder.load(space));
   const made = delta.outputs.filter((output) => !output.reuse);
   const total = made.reduce((sum, output) => sum + output.size, 0);
   let done = 0;
   let frameOffset = delta.framesOffset;
   for (const output of made) {
     checkAborted(options.signal, 'applying the delta');
-    const run = new OutputRun(delta.source, frameOffset, output, space, options.signal);
+    const run = delta.isWhole
+      ? new WholeRun(delta.source, frameOffset, output, options.signal)
+      : new OutputRun(
+          delta.source,
+          delta.version,
+          frameOffset,
+          output,
+          space,
+          load,
+          options.signal,
+        );
     const existing = await sink.existing?.(output);
     if (existing !== undefined) await run.resume(existing);
     const report = (bytes: number): void => options.onProgress?.(done + bytes, total);
     await writeOutput(run, sink, output, report, options.signal);
+    options.onStatistics?.(run.statistics());
     done += output.size;
     frameOffset = run.frameOffset;
   }
@@ -120,7 +145,7 @@ export async function applyDelta(
 }
 
 async function writeOutput(
-  run: OutputRun,
+  run: OutputRun | WholeRun,
   sink: DeltaSink,
   output: DeltaOutput,
   onBytes: (done: number) => void,
@@ -134,8 +159,12 @@ async function writeOutput(
   end.catch(() => undefined);
   try {
     onBytes(run.done);
+    let written: Promise<void> | undefined;
     for await (const piece of run.pieces()) {
-      if (!stream.write(piece)) await Promise.race([drained(stream), end]);
+      // The buffer of the last piece is filled next: it must be written by then.
+      if (written !== undefined) await Promise.race([written, end]);
+      written = write(stream, piece);
+      written.catch(() => undefined);
       onBytes(run.done);
     }
     stream.end();
@@ -147,9 +176,13 @@ async function writeOutput(
   }
 }
 
-async function drained(stream: Writable): Promise<void> {
-  if (!stream.writableNeedDrain) return;
-  await new Promise<void>((resolve) => stream.once('drain', resolve));
+function write(stream: Writable, piece: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(piece, (error) => {
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    });
+  });
 }
 
 /** Opens every base tar, and looks for every reused layer, before anything is written. */
@@ -188,7 +221,7 @@ export async function checkBaseFile(
     hasher.update(await file.read(at, Math.min(HASH_READ_BYTES, file.size - at)));
   }
   const found = hasher.digest();
-  if (found !== expected.diffId) {
+  if (!isDigestOf(expected.diffId, found)) {
     throw new DeltaError(
       'wrong_base',
       `the delta was made from ${expected.diffId} (${expected.size} bytes), the file at hand is ${found} (${file.size} bytes)`,

@@ -2,6 +2,7 @@ import type { Digest } from '../storage/digest.ts';
 import type { RandomAccess } from '../storage/random-access.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
 import { openCodecs, type CodecRegistry } from './codecs/registry.ts';
+import type { EngineLimits } from './engine/engine.ts';
 import type { LayerSet } from './layers.ts';
 import { OldTree } from './plan/old-tree.ts';
 import { planPlain } from './plan/plain-plan.ts';
@@ -31,6 +32,10 @@ export interface ImageDeltaOptions {
   readonly onProgress?: ((fraction: number) => void) | undefined;
   /** One line about a codec that is off, and why. */
   readonly onNotice?: ((line: string) => void) | undefined;
+  /** Leaves the engine out: what is done after a proof of its work has failed. */
+  readonly withoutEngine?: boolean | undefined;
+  /** Bounds of the engine's time and memory; the default is for a server. */
+  readonly engineLimits?: EngineLimits | undefined;
   /** Finds bsdiff; the default tries bsdiff-node. */
   readonly loadBsdiff?: (() => Promise<BsdiffLoad>) | undefined;
 }
@@ -53,7 +58,28 @@ export async function buildImageDelta(options: ImageDeltaOptions): Promise<Build
   const wanted = [...new Set(to.image.layers.map((layer) => layer.diffId))];
   const isNew = wanted.some((diffId) => !known.has(diffId));
   const base = await openBase(from, isNew ? [...known] : [], signal);
-  const codecs = await openCodecs({ load: options.loadBsdiff, onNotice: options.onNotice });
+  const codecs = await openCodecs({
+    profile: options.profile,
+    withoutEngine: options.withoutEngine,
+    engineLimits: options.engineLimits,
+    load: options.loadBsdiff,
+    onNotice: options.onNotice,
+  });
+  try {
+    return await build(options, base, codecs);
+  } finally {
+    await codecs.close();
+  }
+}
+
+async function build(
+  options: ImageDeltaOptions,
+  base: Base,
+  codecs: CodecRegistry,
+): Promise<BuildReport> {
+  const { from, to, signal } = options;
+  const known = new Set(from.image.layers.map((layer) => layer.diffId));
+  const wanted = [...new Set(to.image.layers.map((layer) => layer.diffId))];
   const fresh = new Map<Digest, RandomAccess>();
   for (const diffId of wanted) if (!known.has(diffId)) fresh.set(diffId, await to.tar(diffId));
   const total = [...fresh.values()].reduce((sum, tar) => sum + tar.size, 0);

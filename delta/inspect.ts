@@ -1,11 +1,11 @@
 import type { Digest } from '../storage/digest.ts';
 import type { RandomAccess } from '../storage/random-access.ts';
-import { openDelta } from './apply.ts';
+import { openDelta, type DeltaFile } from './apply.ts';
 import { codecName } from './codecs/registry.ts';
-import { DeltaError } from './errors.ts';
-import { readFrameHead, readFrameNotes } from './format/frame.ts';
-import { VERSION, type DeltaKind } from './format/header.ts';
-import { readNotes, reasonText, type Note } from './format/notes.ts';
+import { readFrameNotes as readNotesStream } from './format/frame.ts';
+import { readFrameHead, STREAM_NAMES, type StreamName } from './format/frame-head.ts';
+import type { DeltaKind, OutputFacts } from './format/facts.ts';
+import { readFrameNotes, reasonText, USUAL_NOTE, type Note } from './format/notes.ts';
 
 /** A part of an output: one file of note, or everything else of one sort taken together. */
 export interface SectionSummary {
@@ -29,6 +29,8 @@ export interface OutputSummary {
   readonly frames: number;
   /** Bytes of its frames. */
   readonly codedBytes: number;
+  /** Stored bytes by stream (FORMAT.md, "Frames"): `pairs` is mostly control, `model` the sections. */
+  readonly streams: Readonly<Partial<Record<StreamName | 'heads', number>>>;
   /** The most expensive first. */
   readonly sections: readonly SectionSummary[];
 }
@@ -54,22 +56,15 @@ export async function inspectDelta(source: RandomAccess): Promise<DeltaSummary> 
   const delta = await openDelta(source);
   const outputs: OutputSummary[] = [];
   let offset = delta.framesOffset;
-  for (const { diffId, size, reuse } of delta.outputs) {
-    const start = offset;
-    const sections = new Map<string, SectionSummary>();
-    let frames = 0;
-    for (let done = 0; !reuse && done < size; frames += 1) {
-      const head = await readFrameHead(source, offset);
-      done += head.outputBytes;
-      if (done > size) throw new DeltaError('bad_format', `the frames of ${diffId} are too long`);
-      for (const note of readNotes(await readFrameNotes(source, head))) addNote(sections, note);
-      offset = head.endOffset;
-    }
-    const sorted = [...sections.values()].sort((a, b) => b.codedBytes - a.codedBytes);
-    outputs.push({ diffId, size, reuse, frames, codedBytes: offset - start, sections: sorted });
+  for (const output of delta.outputs) {
+    const summary = delta.isWhole
+      ? wholeSummary(delta, output)
+      : await framesSummary(delta, output, offset);
+    outputs.push(summary);
+    offset += summary.codedBytes;
   }
   return {
-    version: VERSION,
+    version: delta.version,
     kind: delta.kind,
     from: delta.from,
     to: delta.to,
@@ -79,6 +74,48 @@ export async function inspectDelta(source: RandomAccess): Promise<DeltaSummary> 
     base: delta.base,
     outputs,
   };
+}
+
+async function framesSummary(
+  { source, version }: DeltaFile,
+  { diffId, size, reuse }: OutputFacts,
+  start: number,
+): Promise<OutputSummary> {
+  const sections = new Map<string, SectionSummary>();
+  const streams: Partial<Record<StreamName | 'heads', number>> = {};
+  let offset = start;
+  let frames = 0;
+  for (let done = 0; !reuse && done < size; frames += 1) {
+    const head = await readFrameHead(source, offset, { version, done, size });
+    done += head.outputBytes;
+    const codedBytes = head.endOffset - offset;
+    const notes = await readNotesStream(source, head);
+    const rawBytes = head.outputBytes;
+    const hasModel = head.streams.model.rawBytes > 0;
+    for (const note of readFrameNotes(notes, { hasModel, rawBytes, codedBytes })) {
+      addNote(sections, note);
+    }
+    streams.heads = (streams.heads ?? 0) + head.dataOffset - offset;
+    for (const name of STREAM_NAMES) {
+      const { storedBytes } = head.streams[name];
+      if (storedBytes > 0) streams[name] = (streams[name] ?? 0) + storedBytes;
+    }
+    offset = head.endOffset;
+  }
+  const sorted = [...sections.values()].sort((a, b) => b.codedBytes - a.codedBytes);
+  return { diffId, size, reuse, frames, codedBytes: offset - start, streams, sections: sorted };
+}
+
+/** A file that is compressed as a whole is one section. */
+function wholeSummary(
+  { source, framesOffset }: DeltaFile,
+  { diffId, size, reuse }: OutputFacts,
+): OutputSummary {
+  const codedBytes = source.size - framesOffset;
+  const sections = new Map<string, SectionSummary>();
+  addNote(sections, { ...USUAL_NOTE.literal, count: 1, rawBytes: size, codedBytes, name: '' });
+  const streams = { literals: codedBytes };
+  return { diffId, size, reuse, frames: 0, codedBytes, streams, sections: [...sections.values()] };
 }
 
 /** A file that goes on over several frames is one section. */

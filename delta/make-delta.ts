@@ -8,7 +8,7 @@ import type { LayerCatalog } from '../storage/catalog/layer-catalog.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import { buildImageDelta, type BuildReport } from './build.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
-import { DeltaError } from './errors.ts';
+import { DeltaError, isDeltaError } from './errors.ts';
 import { readImage, type Image } from './image.ts';
 import { openLayers, type LayerSet } from './layers.ts';
 import { proveImageDelta } from './prove.ts';
@@ -59,21 +59,49 @@ export async function makeDelta(
   }
 }
 
+interface PairFiles {
+  readonly from: LayerSet;
+  readonly to: LayerSet;
+  readonly output: string;
+  readonly scratch: string;
+}
+
+type OnPhase = (phase: 'building' | 'proving', fraction: number) => void;
+
+interface Proved {
+  readonly report: BuildReport;
+  readonly buildMs: number;
+  readonly applyMs: number;
+}
+
+/** A delta whose proof fails is built once more without the engine. */
 async function buildAndProve(
   deps: MakeDeltaDeps,
-  files: {
-    readonly from: LayerSet;
-    readonly to: LayerSet;
-    readonly output: string;
-    readonly scratch: string;
-  },
-  onProgress: (phase: 'building' | 'proving', fraction: number) => void,
-): Promise<{ readonly report: BuildReport; readonly buildMs: number; readonly applyMs: number }> {
+  files: PairFiles,
+  onProgress: OnPhase,
+): Promise<Proved> {
+  try {
+    return await buildOnce(deps, files, onProgress, false);
+  } catch (error) {
+    const hasFailed = ['output_mismatch', 'bad_format'] as const;
+    if (!hasFailed.some((code) => isDeltaError(error, code))) throw error;
+    deps.onNotice?.(`the delta was built again without the engine: ${String(error)}`);
+    return buildOnce(deps, files, onProgress, true);
+  }
+}
+
+async function buildOnce(
+  deps: MakeDeltaDeps,
+  files: PairFiles,
+  onProgress: OnPhase,
+  withoutEngine: boolean,
+): Promise<Proved> {
   const { signal, onNotice, loadBsdiff } = deps;
   const started = performance.now();
   const report = await buildImageDelta({
     ...files,
     profile: 'small',
+    withoutEngine,
     signal,
     onNotice,
     loadBsdiff,

@@ -2,12 +2,15 @@ import { createHash, type Hash } from 'node:crypto';
 
 import { DigestHasher, digestAlgorithm } from '../storage/digest.ts';
 import type { RandomAccess } from '../storage/random-access.ts';
+import type { PairDecoder } from './engine/pair-decoder.ts';
 import { checkAborted, DeltaError } from './errors.ts';
 import type { BaseSpace } from './format/base-space.ts';
-import { readFrameHead, readFrameStreams, type FrameHead } from './format/frame.ts';
-import type { OutputFacts } from './format/header.ts';
+import { digestFromTag, isDigestOf, type OutputFacts } from './format/facts.ts';
+import { readFrameStreams } from './format/frame.ts';
+import { readFrameHead, type FrameHead } from './format/frame-head.ts';
 import { PIECE_BYTES } from './format/limits.ts';
-import { runFrame } from './format/run-frame.ts';
+import { ModelRun } from './format/model-run.ts';
+import { makePieces, runFrame } from './format/run-frame.ts';
 import { TAG_BYTES } from './format/tag.ts';
 
 /** Makes one output, frame after frame, from any frame on. */
@@ -17,16 +20,22 @@ export class OutputRun {
   readonly #space: BaseSpace;
   readonly #signal: AbortSignal | undefined;
   readonly #hasher: DigestHasher;
+  readonly #version: 1 | 2;
+  readonly #models: ModelRun | undefined;
   #frameOffset: number;
 
   constructor(
     source: RandomAccess,
+    version: 1 | 2,
     frameOffset: number,
     output: OutputFacts,
     space: BaseSpace,
+    load: () => Promise<PairDecoder>,
     signal: AbortSignal | undefined,
   ) {
     this.#source = source;
+    this.#version = version;
+    this.#models = version === 1 ? undefined : new ModelRun(source, space, output.size, load);
     this.#frameOffset = frameOffset;
     this.#output = output;
     this.#space = space;
@@ -55,19 +64,25 @@ export class OutputRun {
     }
   }
 
-  /** The rest of the output. Each frame is checked when its last piece was given out, the whole at the end. */
+  /**
+   * The rest of the output; a piece is valid until the next but one is asked for. Each frame is checked
+   * when its last piece was given out, the whole at the end.
+   */
   async *pieces(): AsyncGenerator<Buffer> {
+    const buffers = makePieces();
     while (this.done < this.#output.size) {
       const head = await this.#nextHead();
       const streams = await readFrameStreams(this.#source, head);
-      const hash = createHash('sha256');
-      for await (const piece of runFrame(streams, head.outputBytes, this.#space)) {
+      await this.#models?.begin(head, this.#frameOffset);
+      const hash = head.tag === undefined ? undefined : createHash('sha256');
+      const made = runFrame(streams, head.outputBytes, this.#space, this.#models, buffers);
+      for await (const piece of made) {
         checkAborted(this.#signal, 'applying the delta');
-        hash.update(piece);
+        hash?.update(piece);
         this.#hasher.update(piece);
         yield piece;
       }
-      if (!tagOf(hash).equals(head.tag)) {
+      if (hash !== undefined && head.tag?.equals(tagOf(hash)) !== true) {
         throw this.#mismatch(
           `the frame at byte ${this.#frameOffset} gives other bytes than it should`,
         );
@@ -75,29 +90,32 @@ export class OutputRun {
       this.#frameOffset = head.endOffset;
     }
     const found = this.#hasher.digest();
-    if (found !== this.#output.diffId) throw this.#mismatch(`the whole has the digest ${found}`);
+    if (!isDigestOf(this.#output.diffId, found)) {
+      throw this.#mismatch(`the whole has the digest ${found}`);
+    }
+  }
+
+  /** As {@link ModelRun.statistics}. */
+  statistics(): readonly number[] {
+    return this.#models?.statistics() ?? [];
   }
 
   async #nextHead(): Promise<FrameHead> {
-    const head = await readFrameHead(this.#source, this.#frameOffset);
-    if (this.done + head.outputBytes > this.#output.size) {
-      throw new DeltaError(
-        'bad_format',
-        `the frame at byte ${this.#frameOffset} goes past the ${this.#output.size} bytes of ${this.#output.diffId}`,
-      );
-    }
-    return head;
+    const place = { version: this.#version, done: this.done, size: this.#output.size };
+    return readFrameHead(this.#source, this.#frameOffset, place);
   }
 
   async #matches(existing: RandomAccess, head: FrameHead): Promise<boolean> {
-    const hash = createHash('sha256');
+    const { diffId } = this.#output;
+    const hasher = new DigestHasher(head.tag === undefined ? digestAlgorithm(diffId) : 'sha256');
     for (let at = 0; at < head.outputBytes; at += PIECE_BYTES) {
       checkAborted(this.#signal, 'resuming the delta');
-      hash.update(
+      hasher.update(
         await existing.read(this.done + at, Math.min(PIECE_BYTES, head.outputBytes - at)),
       );
     }
-    return tagOf(hash).equals(head.tag);
+    const found = hasher.digest();
+    return isDigestOf(head.tag === undefined ? diffId : digestFromTag(head.tag), found);
   }
 
   async #replay(existing: RandomAccess, start: number, length: number): Promise<void> {

@@ -46,6 +46,35 @@ export async function proveImageDelta(
   }
 }
 
+/** Applies a file or tar delta to its old file as a device does; throws what {@link applyDelta} throws. */
+export async function proveFileDelta(
+  options: IoOptions & {
+    /** The delta file. */
+    readonly delta: string;
+    /** The old file. */
+    readonly old: string;
+    /** 0 to 1, ascending. */
+    readonly onProgress?: ((fraction: number) => void) | undefined;
+  },
+): Promise<void> {
+  const source = await FileAccess.open(options.delta);
+  const old = await FileAccess.open(options.old);
+  try {
+    await applyDelta(
+      await openDelta(source),
+      { tar: () => Promise.resolve(old) },
+      { output: () => Promise.resolve(new NullSink()) },
+      {
+        signal: options.signal,
+        onProgress: (done, total) => options.onProgress?.(total === 0 ? 1 : done / total),
+      },
+    );
+  } finally {
+    await source.close();
+    await old.close();
+  }
+}
+
 function checkImages(delta: DeltaFile, { from, to }: ProofOptions): void {
   const checks = [
     ['old manifest', delta.from, from.image.manifest.digest],

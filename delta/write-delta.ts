@@ -1,24 +1,20 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 
 import type { DeltaResult } from '../storage/catalog/delta-catalog.ts';
-import { DigestHasher, type Digest } from '../storage/digest.ts';
-import { fromErrno, syncDirectory } from '../storage/durable.ts';
+import type { Digest } from '../storage/digest.ts';
+import { fromErrno } from '../storage/durable.ts';
 import type { IoOptions } from '../storage/object-store.ts';
-import { FileAccess, type RandomAccess } from '../storage/random-access.ts';
+import type { RandomAccess } from '../storage/random-access.ts';
 import { codecName } from './codecs/registry.ts';
+import { joinFile } from './join-file.ts';
 import { BaseSpace } from './format/base-space.ts';
-import {
-  formatHeader,
-  type DeltaHeader,
-  type DeltaKind,
-  type FileFacts,
-  type ImageFacts,
-} from './format/header.ts';
+import type { DeltaHeader, DeltaKind, FileFacts, ImageFacts } from './format/facts.ts';
+import { formatHeader, VERSION } from './format/header.ts';
 import { EFFORTS } from './format/stream.ts';
 import { encodeOutput } from './plan/encode-output.ts';
-import type { Part } from './plan/instruction.ts';
+import type { Instruction, Part } from './plan/instruction.ts';
 import type { BuildProgress } from './plan/progress.ts';
 
 /** `small` takes the strongest compression; `fast` cheaper levels. The format is the same. */
@@ -57,12 +53,10 @@ export interface WriteDeltaInput extends IoOptions {
   readonly progress: BuildProgress;
 }
 
-/**
- * What applying takes beside a frame's streams: decoders, the base window, and pieces that wait for
- * the sink or for the garbage collector (measured: 36 MB in all on a tree of 27 MB).
- */
-const RAM_BYTES = 32 * 1024 * 1024;
-const COPY_BYTES = 1024 * 1024;
+/** What applying takes beside a frame's streams: buffers, and decompressors at work. */
+const RAM_BYTES = 8 * 1024 * 1024;
+/** What the engine takes to apply, whatever the sizes. */
+const ENGINE_RAM_BYTES = 16 * 1024 * 1024;
 
 /** Encodes planned outputs and writes the delta durably: temporary file, fsync, rename. */
 export async function writeDelta(input: WriteDeltaInput): Promise<BuildReport> {
@@ -71,6 +65,8 @@ export async function writeDelta(input: WriteDeltaInput): Promise<BuildReport> {
   try {
     const { framesBytes, ramBytes } = await writeFrames(input, used, framesPath);
     const header: DeltaHeader = {
+      version: VERSION,
+      isWhole: false,
       kind: input.kind,
       ramBytes,
       framesBytes,
@@ -79,7 +75,7 @@ export async function writeDelta(input: WriteDeltaInput): Promise<BuildReport> {
       image: input.image,
     };
     const head = await formatHeader(header, EFFORTS[input.profile]);
-    const digest = await joinFrames(head, framesPath, input.output);
+    const digest = await joinFile(head, framesPath, input.output);
     const size = head.length + framesBytes;
     return { digest, size, ramBytes, codecs: countCodecs(input.outputs) };
   } catch (error) {
@@ -96,11 +92,23 @@ function usedBases({ kind, bases, outputs }: WriteDeltaInput): readonly BaseFile
     if (output.reuse) continue;
     for (const { instructions } of output.parts) {
       for (const instruction of instructions) {
-        if (instruction.kind !== 'literal') used.add(instruction.base);
+        for (const base of basesOf(instruction)) used.add(base);
       }
     }
   }
   return bases.filter((_base, n) => used.has(n));
+}
+
+function basesOf(instruction: Instruction): readonly number[] {
+  switch (instruction.kind) {
+    case 'literal':
+      return [];
+    case 'model':
+      return instruction.pair.sources.map(({ base }) => base);
+    case 'copy':
+    case 'add':
+      return [instruction.base];
+  }
 }
 
 async function writeFrames(
@@ -131,51 +139,14 @@ async function writeFrames(
       for await (const frame of frames) {
         await file.writeFile(frame.bytes);
         framesBytes += frame.bytes.length;
-        frameRam = Math.max(frameRam, frame.ramBytes);
+        const engine = frame.hasModel ? ENGINE_RAM_BYTES : 0;
+        frameRam = Math.max(frameRam, frame.ramBytes + engine);
       }
     }
   } finally {
     await file.close();
   }
   return { framesBytes, ramBytes: RAM_BYTES + frameRam };
-}
-
-/** Header and frames as one durable file; returns its digest. */
-async function joinFrames(head: Buffer, framesPath: string, output: string): Promise<Digest> {
-  const temporary = `${output}.${randomUUID()}.tmp`;
-  const hasher = new DigestHasher();
-  try {
-    const target = await open(temporary, 'wx');
-    try {
-      await append(target, hasher, head);
-      await copyFrames(target, hasher, framesPath);
-      await target.sync();
-    } finally {
-      await target.close();
-    }
-    await rename(temporary, output);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncDirectory(dirname(output));
-  return hasher.digest();
-}
-
-async function copyFrames(target: FileHandle, hasher: DigestHasher, path: string): Promise<void> {
-  const frames = await FileAccess.open(path);
-  try {
-    for (let at = 0; at < frames.size; at += COPY_BYTES) {
-      await append(target, hasher, await frames.read(at, Math.min(COPY_BYTES, frames.size - at)));
-    }
-  } finally {
-    await frames.close();
-  }
-}
-
-async function append(target: FileHandle, hasher: DigestHasher, bytes: Buffer): Promise<void> {
-  hasher.update(bytes);
-  await target.writeFile(bytes);
 }
 
 function countCodecs(outputs: readonly PlannedOutput[]): DeltaResult['codecs'] {

@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
 import { StorageError } from './errors.ts';
@@ -8,6 +9,11 @@ export interface RandomAccess {
   readonly size: number;
   /** Exactly `length` bytes from `offset`; `range_unsatisfiable` when they are not all there. */
   read(offset: number, length: number): Promise<Buffer>;
+  /**
+   * Fills all of `into` from `offset`, as `read` does, but now: for decoders that cannot wait. Short
+   * reads only: it holds up everything else.
+   */
+  readSync(offset: number, into: Uint8Array): void;
 }
 
 /** Bytes held in memory. */
@@ -23,6 +29,11 @@ export class BufferAccess implements RandomAccess {
   read(offset: number, length: number): Promise<Buffer> {
     checkRange(this.size, offset, length);
     return Promise.resolve(this.#bytes.subarray(offset, offset + length));
+  }
+
+  readSync(offset: number, into: Uint8Array): void {
+    checkRange(this.size, offset, into.length);
+    into.set(this.#bytes.subarray(offset, offset + into.length));
   }
 }
 
@@ -52,12 +63,19 @@ export class FileAccess implements RandomAccess {
     let done = 0;
     while (done < length) {
       const { bytesRead } = await this.#file.read(bytes, done, length - done, offset + done);
-      if (bytesRead === 0) {
-        throw new StorageError('corrupt', `the file shrank: no byte at ${offset + done}`);
-      }
+      if (bytesRead === 0) throw shrunk(offset + done);
       done += bytesRead;
     }
     return bytes;
+  }
+
+  readSync(offset: number, into: Uint8Array): void {
+    checkRange(this.size, offset, into.length);
+    for (let done = 0; done < into.length;) {
+      const bytesRead = readSync(this.#file.fd, into, done, into.length - done, offset + done);
+      if (bytesRead === 0) throw shrunk(offset + done);
+      done += bytesRead;
+    }
   }
 
   async close(): Promise<void> {
@@ -82,6 +100,15 @@ export class SliceAccess implements RandomAccess {
     checkRange(this.size, offset, length);
     return this.#inner.read(this.#start + offset, length);
   }
+
+  readSync(offset: number, into: Uint8Array): void {
+    checkRange(this.size, offset, into.length);
+    this.#inner.readSync(this.#start + offset, into);
+  }
+}
+
+function shrunk(offset: number): StorageError {
+  return new StorageError('corrupt', `the file shrank: no byte at ${offset}`);
 }
 
 function checkRange(size: number, offset: number, length: number): void {

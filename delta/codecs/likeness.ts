@@ -8,6 +8,10 @@ const SAMPLES = 64;
 const SAMPLE_BYTES = 4096;
 /** Aligned blocks of a sample that must be in the old file: 256 equal bytes. */
 const SAMPLE_HITS = 16;
+/** Samples of the quick look, where each is looked for, and how many must be there. */
+const PLACE_SAMPLES = 32;
+const PLACE_BYTES = 256 * 1024;
+const PLACE_HITS = 4;
 /** Small files are cheap to try. */
 const MIN_BYTES = 256 * 1024;
 
@@ -22,14 +26,40 @@ export async function reasonToDecline(
   if (old.size < MIN_BYTES || fresh.size < MIN_BYTES) return undefined;
   const index = await BlockSet.of(old);
   if (index.distinct * 8 < index.blocks) return REASON.bsdiffRepetitive;
+  return (await isUnlike(index, fresh)) ? REASON.unrelated : undefined;
+}
+
+/** True if no sample of the new bytes has anything in common with the old ones: no coder helps then. */
+export async function isUnrelated(old: RandomAccess, fresh: RandomAccess): Promise<boolean> {
+  if (old.size < MIN_BYTES || fresh.size < MIN_BYTES) return false;
+  if (await isAlikeInPlace(old, fresh)) return false;
+  return isUnlike(await BlockSet.of(old), fresh);
+}
+
+/** A few samples that are found near their own relative place spare the index of all old bytes. */
+async function isAlikeInPlace(old: RandomAccess, fresh: RandomAccess): Promise<boolean> {
+  let hits = 0;
+  for (let n = 0; n < PLACE_SAMPLES; n += 1) {
+    const share = (n + 0.5) / PLACE_SAMPLES;
+    const at = Math.floor(share * (fresh.size - 2 * BLOCK_BYTES));
+    const middle = Math.floor(share * old.size) - PLACE_BYTES / 2;
+    const start = Math.max(Math.min(middle, old.size - PLACE_BYTES), 0);
+    const near = await old.read(start, Math.min(PLACE_BYTES, old.size));
+    const sample = await fresh.read(at, 2 * BLOCK_BYTES);
+    if (!isFlat(sample, 0) && near.includes(sample)) hits += 1;
+  }
+  return hits >= PLACE_HITS;
+}
+
+async function isUnlike(index: BlockSet, fresh: RandomAccess): Promise<boolean> {
   const step = Math.max(Math.floor(fresh.size / SAMPLES), SAMPLE_BYTES);
   let judged = 0;
   for (let at = 0; at + SAMPLE_BYTES <= fresh.size; at += step) {
     const { hits, tries } = index.probe(await fresh.read(at, SAMPLE_BYTES));
-    if (hits >= SAMPLE_HITS) return undefined;
+    if (hits >= SAMPLE_HITS) return false;
     if (tries >= SAMPLE_BYTES / 2) judged += 1;
   }
-  return judged > 0 ? REASON.unrelated : undefined;
+  return judged > 0;
 }
 
 /** The sums of a file's aligned blocks; a false hit (1 in 1000 for 64 MiB) only makes files look alike. */

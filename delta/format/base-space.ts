@@ -2,14 +2,18 @@ import type { RandomAccess } from '../../storage/random-access.ts';
 import { DeltaError } from '../errors.ts';
 
 /** Reads shorter than this go through the window: many short copies lie close together. */
-const WINDOW_BYTES = 128 * 1024;
+const WINDOW_BYTES = 64 * 1024;
 
 /** The base files as one space of addresses (FORMAT.md, "Address space"). */
 export class BaseSpace {
   readonly #files: readonly RandomAccess[];
   /** First address of each file. */
   readonly #starts: readonly number[];
-  #window: { readonly file: number; readonly offset: number; readonly bytes: Buffer } | undefined;
+  /** Bytes of file `#windowFile` from `#windowOffset`; the buffer is reused. */
+  readonly #window = Buffer.allocUnsafe(WINDOW_BYTES);
+  #windowFile = -1;
+  #windowOffset = 0;
+  #windowBytes = 0;
 
   constructor(files: readonly RandomAccess[]) {
     this.#files = files;
@@ -24,6 +28,12 @@ export class BaseSpace {
   /** First address of a file. */
   start(file: number): number {
     return this.#starts[file] ?? 0;
+  }
+
+  /** Bytes from an address to the end of its base file. */
+  left(address: number): number {
+    const { file, offset } = this.locate(address, 0);
+    return (this.#files[file]?.size ?? 0) - offset;
   }
 
   /** Checks that a range lies in one base file; `bad_format` otherwise. */
@@ -48,20 +58,35 @@ export class BaseSpace {
   }
 
   async read(file: number, offset: number, length: number): Promise<Buffer> {
+    return this.#file(file).read(offset, length);
+  }
+
+  /** Fills `into` from a base file. */
+  readSync(file: number, offset: number, into: Uint8Array): void {
+    const source = this.#file(file);
+    if (into.length >= WINDOW_BYTES) {
+      source.readSync(offset, into);
+      return;
+    }
+    const isThere =
+      this.#windowFile === file &&
+      offset >= this.#windowOffset &&
+      offset + into.length <= this.#windowOffset + this.#windowBytes;
+    if (!isThere) {
+      const bytes = Math.min(WINDOW_BYTES, source.size - offset);
+      this.#windowFile = -1;
+      source.readSync(offset, this.#window.subarray(0, Math.max(bytes, into.length)));
+      this.#windowFile = file;
+      this.#windowOffset = offset;
+      this.#windowBytes = bytes;
+    }
+    const start = offset - this.#windowOffset;
+    into.set(this.#window.subarray(start, start + into.length));
+  }
+
+  #file(file: number): RandomAccess {
     const source = this.#files[file];
     if (source === undefined) throw new DeltaError('bad_format', `there is no base file ${file}`);
-    if (length >= WINDOW_BYTES) return source.read(offset, length);
-    let window = this.#window;
-    if (
-      window?.file !== file ||
-      offset < window.offset ||
-      offset + length > window.offset + window.bytes.length
-    ) {
-      const bytes = await source.read(offset, Math.min(WINDOW_BYTES, source.size - offset));
-      window = { file, offset, bytes };
-      this.#window = window;
-    }
-    const start = offset - window.offset;
-    return window.bytes.subarray(start, start + length);
+    return source;
   }
 }

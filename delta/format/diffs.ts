@@ -59,7 +59,7 @@ export class DiffReader {
       }
       const difference = this.#diffs.byte();
       if (difference === 0) {
-        this.#zeros = this.#gaps.varint(LIMITS.frameOutputBytes) + 1;
+        this.#zeros = this.#gaps.varint(LIMITS.frameOutputBytes[2]) + 1;
         continue;
       }
       bytes[at] = ((bytes[at] ?? 0) + difference) & 0xff;

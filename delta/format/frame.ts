@@ -1,135 +1,116 @@
 import type { RandomAccess } from '../../storage/random-access.ts';
-import { DeltaError } from '../errors.ts';
-import { ByteReader, ByteWriter } from './bytes.ts';
-import { LIMITS } from './limits.ts';
+import { ByteWriter } from './bytes.ts';
 import {
-  packStream,
-  readStreamHead,
-  unpackStream,
-  writeStreamHead,
-  type Effort,
-  type StreamHead,
-} from './stream.ts';
-import { TAG_BYTES } from './tag.ts';
+  STREAM_NAMES,
+  streamOffset,
+  writeFrameHead,
+  type FrameHead,
+  type StreamName,
+} from './frame-head.ts';
+import { METHOD } from './stream-head.ts';
+import { packStream, unpackStream, type Effort, type PackedStream } from './stream.ts';
 
-/** The streams of a frame, in file order (FORMAT.md, "Frames"). */
-export const STREAM_NAMES = ['ops', 'sources', 'diffs', 'gaps', 'literals', 'notes'] as const;
-export type StreamName = (typeof STREAM_NAMES)[number];
-export type FrameStreams = Readonly<Record<StreamName, Buffer>>;
+/** What the instructions of a frame work on. */
+export type FrameStreams = Readonly<
+  Record<'ops' | 'sources' | 'diffs' | 'gaps' | 'literals', Buffer>
+>;
 
-export const OP = { copy: 0, literal: 1, add: 2 } as const;
-
-export interface FrameHead {
-  readonly outputBytes: number;
-  readonly tag: Buffer;
-  readonly streams: Readonly<Record<StreamName, StreamHead>>;
-  /** Where the stored streams begin in the delta. */
-  readonly dataOffset: number;
-  /** Where the frame ends in the delta. */
-  readonly endOffset: number;
-}
-
-/** Length, tag and six stream heads at their longest. */
-const MAX_HEAD_BYTES = 8 + TAG_BYTES + STREAM_NAMES.length * (1 + 8 + 8);
-
-/** Reads and bounds the head of the frame at `offset`. Throws `bad_format`. */
-export async function readFrameHead(source: RandomAccess, offset: number): Promise<FrameHead> {
-  const bytes = await source.read(offset, Math.min(MAX_HEAD_BYTES, source.size - offset));
-  const reader = new ByteReader(bytes, `the frame at byte ${offset} of the delta`);
-  const outputBytes = reader.varint(LIMITS.frameOutputBytes);
-  if (outputBytes === 0) throw new DeltaError('bad_format', `the frame at byte ${offset} is empty`);
-  const tag = Buffer.from(reader.bytes(TAG_BYTES));
-  const streams = {
-    ops: readStreamHead(reader),
-    sources: readStreamHead(reader),
-    diffs: readStreamHead(reader),
-    gaps: readStreamHead(reader),
-    literals: readStreamHead(reader),
-    notes: readStreamHead(reader),
-  };
-  const heads = Object.values(streams);
-  const rawBytes = heads.reduce((sum, head) => sum + head.rawBytes, 0);
-  if (rawBytes > LIMITS.frameStreamsBytes) {
-    throw new DeltaError(
-      'bad_format',
-      `the frame at byte ${offset} holds ${rawBytes} bytes, the limit is ${LIMITS.frameStreamsBytes}`,
-    );
-  }
-  const dataOffset = offset + reader.offset;
-  const endOffset = dataOffset + heads.reduce((sum, head) => sum + head.storedBytes, 0);
-  if (endOffset > source.size) {
-    throw new DeltaError(
-      'bad_format',
-      `the frame at byte ${offset} goes on after the end of the delta`,
-    );
-  }
-  return { outputBytes, tag, streams, dataOffset, endOffset };
-}
-
-/** The streams that applying needs; `notes` is left empty. */
+/** The streams that instructions read, unpacked; `pairs` and `model` are read as they are used. */
 export async function readFrameStreams(
   source: RandomAccess,
   head: FrameHead,
 ): Promise<FrameStreams> {
-  const { ops, sources, diffs, gaps, literals } = head.streams;
-  let at = head.dataOffset;
-  const next = async (stream: StreamHead): Promise<Buffer> => {
-    const stored = await source.read(at, stream.storedBytes);
-    at += stream.storedBytes;
-    return unpackStream(stream, stored);
-  };
+  const read = (name: StreamName): Promise<Buffer> => readStream(source, head, name);
   return {
-    ops: await next(ops),
-    sources: await next(sources),
-    diffs: await next(diffs),
-    gaps: await next(gaps),
-    literals: await next(literals),
-    notes: Buffer.alloc(0),
+    ops: await read('ops'),
+    sources: await read('sources'),
+    diffs: await read('diffs'),
+    gaps: await read('gaps'),
+    literals: await read('literals'),
   };
 }
 
 /** The frame's notes, for `inspect`. */
 export async function readFrameNotes(source: RandomAccess, head: FrameHead): Promise<Buffer> {
-  const { notes } = head.streams;
-  const stored = await source.read(head.endOffset - notes.storedBytes, notes.storedBytes);
-  return unpackStream(notes, stored);
+  return readStream(source, head, 'notes');
 }
 
+async function readStream(
+  source: RandomAccess,
+  head: FrameHead,
+  name: StreamName,
+): Promise<Buffer> {
+  const stream = head.streams[name];
+  return unpackStream(stream, await source.read(streamOffset(head, name), stream.storedBytes));
+}
+
+/** A frame's streams as they are stored: all of it but the head, which needs its place in the delta. */
 export interface PackedFrame {
-  readonly bytes: Buffer;
-  /** Memory that applying it takes: its streams, stored and not. */
+  readonly outputBytes: number;
+  readonly tag: Buffer;
+  readonly streams: Readonly<Record<StreamName, PackedStream>>;
+  /** Memory that applying takes for these streams, stored and not. */
   readonly ramBytes: number;
 }
 
-/** A whole frame. `notesFor` gets the stored bytes of each other stream and returns the notes. */
-export async function formatFrame(
+export interface FrameContent extends FrameStreams {
+  /** Records and stream sets, which are compressed already. */
+  readonly pairs: Buffer;
+  readonly model: Buffer;
+}
+
+/** Stored bytes of each stream. */
+export type StoredBytes = Readonly<Record<Exclude<StreamName, 'notes'>, number>>;
+
+/** Compresses a frame. `notesFor` gets the stored bytes of each other stream and returns the notes. */
+export async function packFrame(
   outputBytes: number,
   tag: Buffer,
-  streams: Omit<FrameStreams, 'notes'>,
-  notesFor: (stored: Readonly<Record<Exclude<StreamName, 'notes'>, number>>) => Buffer,
+  content: FrameContent,
+  notesFor: (stored: StoredBytes) => Buffer,
   effort: Effort,
 ): Promise<PackedFrame> {
   const [ops, sources, diffs, gaps, literals] = await Promise.all([
-    packStream(streams.ops, effort),
-    packStream(streams.sources, effort),
-    packStream(streams.diffs, effort),
-    packStream(streams.gaps, effort),
-    packStream(streams.literals, effort),
+    packStream(content.ops, effort),
+    packStream(content.sources, effort),
+    packStream(content.diffs, effort),
+    packStream(content.gaps, effort),
+    packStream(content.literals, effort),
   ]);
-  const notes = await packStream(
-    notesFor({
-      ops: ops.stored.length,
-      sources: sources.stored.length,
-      diffs: diffs.stored.length,
-      gaps: gaps.stored.length,
-      literals: literals.stored.length,
-    }),
-    effort,
-  );
-  const packed = [ops, sources, diffs, gaps, literals, notes];
-  const out = new ByteWriter().varint(outputBytes).bytes(tag);
-  for (const stream of packed) writeStreamHead(out, stream);
-  for (const stream of packed) out.bytes(stream.stored);
-  const ramBytes = packed.reduce((sum, s) => sum + s.rawBytes + s.stored.length, 0);
-  return { bytes: Buffer.from(out.view()), ramBytes };
+  const others = { ops, sources, diffs, gaps, literals };
+  const coded = { pairs: asItIs(content.pairs), model: asItIs(content.model) };
+  const notes = notesFor({
+    ops: ops.stored.length,
+    sources: sources.stored.length,
+    diffs: diffs.stored.length,
+    gaps: gaps.stored.length,
+    literals: literals.stored.length,
+    pairs: content.pairs.length,
+    model: content.model.length,
+  });
+  const streams = { ...others, notes: await packStream(notes, effort), ...coded };
+  const held = Object.values(others).reduce((sum, s) => sum + s.rawBytes + s.stored.length, 0);
+  return { outputBytes, tag, streams, ramBytes: held + content.pairs.length };
+}
+
+/** The whole frame, once it is known where it stands. */
+export function joinFrame(
+  frame: PackedFrame,
+  place: Pick<FrameHead, 'back' | 'from'> & {
+    readonly isFirst: boolean;
+    readonly isLast: boolean;
+  },
+): Buffer {
+  const { outputBytes, streams } = frame;
+  const { back, from, isFirst, isLast } = place;
+  const tag = isFirst && isLast ? undefined : frame.tag;
+  const out = new ByteWriter();
+  writeFrameHead(out, { outputBytes, tag, back, from, streams, isLast });
+  for (const name of STREAM_NAMES) out.bytes(streams[name].stored);
+  return Buffer.from(out.view());
+}
+
+function asItIs(bytes: Buffer): PackedStream {
+  const method = bytes.length === 0 ? METHOD.empty : METHOD.stored;
+  return { method, rawBytes: bytes.length, stored: bytes };
 }

@@ -1,7 +1,7 @@
 import { digestAlgorithm, digestOf } from '../../storage/digest.ts';
 import { DeltaError } from '../errors.ts';
 import { parseConfig, parseManifest } from '../image-documents.ts';
-import type { ImageFacts, OutputFacts } from './header.ts';
+import type { ImageFacts, OutputFacts } from './facts.ts';
 
 /**
  * Checks an image delta's chain: manifest digest -> config digest -> diff_ids -> outputs. Throws

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
 
 /** Codecs by their number in notes (FORMAT.md, "Frames"). */
-export const CODEC = { copy: 0, zstd: 1, bsdiff: 2, inplace: 3 } as const;
+export const CODEC = { copy: 0, zstd: 1, bsdiff: 2, inplace: 3, engine: 4 } as const;
 
 /** Why a part was coded as it is, by its number in notes. Append only. */
 export const REASON = {
@@ -15,6 +15,9 @@ export const REASON = {
   bsdiffRepetitive: 7,
   bsdiffBudget: 8,
   unrelated: 9,
+  engineMissing: 10,
+  engineBudget: 11,
+  engineFailed: 12,
 } as const;
 export type Reason = (typeof REASON)[keyof typeof REASON];
 
@@ -29,6 +32,9 @@ const REASON_TEXTS: Readonly<Record<Reason, string>> = {
   [REASON.bsdiffRepetitive]: 'no difference was tried: the old bytes repeat themselves too much',
   [REASON.bsdiffBudget]: 'no difference: bsdiff ran out of its time or memory budget',
   [REASON.unrelated]: 'no difference was tried: samples of old and new have nothing in common',
+  [REASON.engineMissing]: 'the engine was not built: an older codec took its place',
+  [REASON.engineBudget]: 'the engine ran out of its time or memory budget',
+  [REASON.engineFailed]: 'the engine gave up on these files',
 };
 
 /** The reason in words. */
@@ -36,6 +42,12 @@ export function reasonText(reason: number): string {
   const texts: Readonly<Record<number, string>> = REASON_TEXTS;
   return texts[reason] ?? `reason ${reason}`;
 }
+
+/** What the note of a frame without notes is (FORMAT.md, "notes"). */
+export const USUAL_NOTE = {
+  model: { codec: CODEC.engine, reason: REASON.difference },
+  literal: { codec: CODEC.zstd, reason: REASON.compressedWins },
+} as const;
 
 /** What one frame says about one file, or about several taken together. */
 export interface Note {
@@ -52,6 +64,21 @@ export interface Note {
 export function writeNote(to: ByteWriter, note: Note): void {
   to.byte(note.codec).byte(note.reason).varint(note.count);
   to.varint(note.rawBytes).varint(note.codedBytes).text(note.name);
+}
+
+/**
+ * A frame's notes; `bytes` may hold nothing, or a reason only, of what `frame` says: a part of so many
+ * bytes of output and stored bytes, made by pairs or not.
+ */
+export function readFrameNotes(
+  bytes: Buffer,
+  frame: { readonly hasModel: boolean; readonly rawBytes: number; readonly codedBytes: number },
+): readonly Note[] {
+  if (bytes.length > 1) return readNotes(bytes);
+  const usual = frame.hasModel ? USUAL_NOTE.model : USUAL_NOTE.literal;
+  const { rawBytes, codedBytes } = frame;
+  const reason = bytes[0] ?? usual.reason;
+  return [{ codec: usual.codec, reason, count: 1, rawBytes, codedBytes, name: '' }];
 }
 
 export function readNotes(bytes: Buffer): readonly Note[] {

@@ -2,54 +2,104 @@ import { DeltaError } from '../errors.ts';
 import type { BaseSpace } from './base-space.ts';
 import { ByteReader } from './bytes.ts';
 import { DiffReader } from './diffs.ts';
-import { OP, type FrameStreams } from './frame.ts';
-import { PIECE_BYTES } from './limits.ts';
+import type { FrameStreams } from './frame.ts';
+import { OP } from './frame-head.ts';
+import { APPLY_PIECE_BYTES } from './limits.ts';
+import type { ModelRun } from './model-run.ts';
 
 /**
- * Carries out the instructions of one frame: its output in pieces of at most {@link PIECE_BYTES},
- * each a buffer of its own. Throws `bad_format` at the first instruction that breaks FORMAT.md.
+ * Carries out the instructions of one frame: its output in pieces of at most
+ * {@link APPLY_PIECE_BYTES}. Two buffers take turns: a piece is valid until the next but one is asked
+ * for. Without `models` (version 1) there is no model instruction. Throws `bad_format` at the first
+ * instruction that breaks FORMAT.md.
  */
 export async function* runFrame(
   streams: FrameStreams,
   outputBytes: number,
   space: BaseSpace,
+  models: ModelRun | undefined,
+  pieces: readonly [Buffer, Buffer],
 ): AsyncGenerator<Buffer> {
-  const ops = new ByteReader(streams.ops, 'the instructions of a frame');
   const sources = new ByteReader(streams.sources, 'the sources of a frame');
   const literals = new ByteReader(streams.literals, 'the literals of a frame');
   const diffs = new DiffReader(streams.diffs, streams.gaps);
-  let piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, outputBytes));
+  const ops = new Instructions(streams, outputBytes, models);
+  let turn = 0;
+  let piece = pieces[0];
   let filled = 0;
-  let left = outputBytes;
   let predicted = 0;
-  while (left > 0) {
-    const head = ops.varint(left * 4 + 3);
-    const kind = head % 4;
-    let length = (head - kind) / 4;
-    if (length === 0 || kind > OP.add) {
-      throw new DeltaError('bad_format', `a frame holds the unknown instruction ${head}`);
-    }
-    left -= length;
-    const address = kind === OP.literal ? 0 : predicted + sources.zigzag();
-    const place = kind === OP.literal ? undefined : space.locate(address, length);
-    predicted = (place === undefined ? predicted : address) + length;
+  for (;;) {
+    const op = ops.next();
+    if (op === undefined) break;
+    const isOld = op.kind === OP.copy || op.kind === OP.add;
+    const address = isOld ? predicted + sources.zigzag() : 0;
+    const place = isOld ? space.locate(address, op.length) : undefined;
+    predicted = (isOld ? address : predicted) + op.length;
     let offset = place?.offset ?? 0;
-    while (length > 0) {
-      const part = Math.min(length, piece.length - filled);
+    for (let left = op.length; left > 0;) {
+      const part = Math.min(left, piece.length - filled);
       const target = piece.subarray(filled, filled + part);
-      if (place === undefined) target.set(literals.bytes(part));
-      else target.set(await space.read(place.file, offset, part));
-      if (kind === OP.add) diffs.addTo(target);
+      if (place !== undefined) space.readSync(place.file, offset, target);
+      else if (op.kind === OP.literal) target.set(literals.bytes(part));
+      else await models?.take(target);
+      if (op.kind === OP.add) diffs.addTo(target);
       filled += part;
       offset += part;
-      length -= part;
-      if (filled === piece.length && (length > 0 || left > 0)) {
+      left -= part;
+      if (filled === piece.length && (left > 0 || ops.left > 0)) {
         yield piece;
-        piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, left + length));
+        turn = 1 - turn;
+        piece = turn === 0 ? pieces[0] : pieces[1];
         filled = 0;
       }
     }
   }
   for (const stream of [ops, sources, literals, diffs]) stream.end();
-  yield piece;
+  models?.end();
+  yield piece.subarray(0, filled);
+}
+
+/** Two buffers for {@link runFrame}. */
+export function makePieces(): readonly [Buffer, Buffer] {
+  return [Buffer.allocUnsafe(APPLY_PIECE_BYTES), Buffer.allocUnsafe(APPLY_PIECE_BYTES)];
+}
+
+/** The instructions of a frame, bounded. */
+class Instructions {
+  readonly #reader: ByteReader;
+  readonly #models: boolean;
+  /** What a frame without instructions is. */
+  readonly #only: number | undefined;
+  /** Bytes of output that no instruction so far makes. */
+  left: number;
+
+  constructor(streams: FrameStreams, outputBytes: number, models: ModelRun | undefined) {
+    this.#reader = new ByteReader(streams.ops, 'the instructions of a frame');
+    this.#models = models !== undefined;
+    this.left = outputBytes;
+    if (streams.ops.length === 0 && models !== undefined) {
+      this.#only = models.hasStream ? OP.model : OP.literal;
+    }
+  }
+
+  next(): { readonly kind: number; readonly length: number } | undefined {
+    if (this.left === 0) return undefined;
+    if (this.#only !== undefined) {
+      const length = this.left;
+      this.left = 0;
+      return { kind: this.#only, length };
+    }
+    const head = this.#reader.varint(this.left * 4 + 3);
+    const kind = head % 4;
+    const length = (head - kind) / 4;
+    if (length === 0 || (kind === OP.model && !this.#models)) {
+      throw new DeltaError('bad_format', `a frame holds the unknown instruction ${head}`);
+    }
+    this.left -= length;
+    return { kind, length };
+  }
+
+  end(): void {
+    this.#reader.end();
+  }
 }

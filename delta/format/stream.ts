@@ -3,17 +3,10 @@ import { brotliCompress, brotliDecompress, constants } from 'node:zlib';
 
 import { compressFrame, decompressFrame } from '../../storage/zstd.ts';
 import { DeltaError } from '../errors.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
-import { LIMITS } from './limits.ts';
+import { METHOD, type StreamHead } from './stream-head.ts';
 
 const brotli = promisify(brotliCompress);
 const unbrotli = promisify(brotliDecompress);
-
-/** How a stream is stored (FORMAT.md, "Numbers and bounds"). */
-const EMPTY = 0;
-const STORED = 1;
-const ZSTD = 2;
-const BROTLI = 3;
 
 /** Compression effort of a profile. */
 export interface Effort {
@@ -35,7 +28,7 @@ export interface PackedStream {
 /** Compresses a stream with whatever makes it smallest. Copies `raw` when it is stored as it is. */
 export async function packStream(raw: Buffer, effort: Effort): Promise<PackedStream> {
   const rawBytes = raw.length;
-  if (rawBytes === 0) return { method: EMPTY, rawBytes, stored: raw.subarray(0, 0) };
+  if (rawBytes === 0) return { method: METHOD.empty, rawBytes, stored: raw.subarray(0, 0) };
   const [zstd, br] = await Promise.all([
     compressFrame(raw, effort.zstdLevel),
     brotli(raw, {
@@ -48,54 +41,18 @@ export async function packStream(raw: Buffer, effort: Effort): Promise<PackedStr
     }),
   ]);
   if (br.length < rawBytes && br.length <= zstd.length)
-    return { method: BROTLI, rawBytes, stored: br };
-  if (zstd.length < rawBytes) return { method: ZSTD, rawBytes, stored: zstd };
-  return { method: STORED, rawBytes, stored: Buffer.from(raw) };
-}
-
-export function writeStreamHead(to: ByteWriter, stream: PackedStream): void {
-  to.byte(stream.method);
-  if (stream.method === EMPTY) return;
-  to.varint(stream.rawBytes);
-  if (stream.method !== STORED) to.varint(stream.stored.length);
-}
-
-export interface StreamHead {
-  readonly method: number;
-  readonly rawBytes: number;
-  readonly storedBytes: number;
-}
-
-/** Reads and bounds a stream's head; `bad_format` otherwise. */
-export function readStreamHead(
-  from: ByteReader,
-  maxRawBytes: number = LIMITS.streamBytes,
-): StreamHead {
-  const method = from.byte();
-  switch (method) {
-    case EMPTY:
-      return { method, rawBytes: 0, storedBytes: 0 };
-    case STORED: {
-      const rawBytes = from.varint(maxRawBytes);
-      return { method, rawBytes, storedBytes: rawBytes };
-    }
-    case ZSTD:
-    case BROTLI: {
-      const rawBytes = from.varint(maxRawBytes);
-      return { method, rawBytes, storedBytes: from.varint(Math.max(rawBytes - 1, 0)) };
-    }
-    default:
-      throw new DeltaError('bad_format', `a stream is stored by the unknown method ${method}`);
-  }
+    return { method: METHOD.brotli, rawBytes, stored: br };
+  if (zstd.length < rawBytes) return { method: METHOD.zstd, rawBytes, stored: zstd };
+  return { method: METHOD.stored, rawBytes, stored: Buffer.from(raw) };
 }
 
 /** A stream's bytes; exactly as many as its head promised, or `bad_format`. */
 export async function unpackStream(head: StreamHead, stored: Buffer): Promise<Buffer> {
-  if (head.method === EMPTY || head.method === STORED) return stored;
+  if (head.method === METHOD.empty || head.method === METHOD.stored) return stored;
   let raw: Buffer;
   try {
     raw =
-      head.method === ZSTD
+      head.method === METHOD.zstd
         ? await decompressFrame(stored, head.rawBytes)
         : await unbrotli(stored, { maxOutputLength: Math.max(head.rawBytes, 1) });
   } catch (cause) {

@@ -1,5 +1,5 @@
 import type { Match } from '../codecs/codec.ts';
-import type { Instruction } from './instruction.ts';
+import type { PlainInstruction } from './instruction.ts';
 
 /** Where a match's old bytes stand in a base file. */
 export interface BaseMatch extends Match {
@@ -12,9 +12,9 @@ export interface BaseMatch extends Match {
  */
 const MIN_MATCH_BYTES = 20;
 
-/** Instructions for `length` new bytes: matches, and literals between them. */
-export function toInstructions(matches: readonly BaseMatch[], length: number): Instruction[] {
-  const instructions: Instruction[] = [];
+/** PlainInstructions for `length` new bytes: matches, and literals between them. */
+export function toInstructions(matches: readonly BaseMatch[], length: number): PlainInstruction[] {
+  const instructions: PlainInstruction[] = [];
   let at = 0;
   for (const match of matches) {
     if (match.length < MIN_MATCH_BYTES && match.length < length) continue;

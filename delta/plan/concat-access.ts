@@ -30,4 +30,13 @@ export class ConcatAccess implements RandomAccess {
     }
     return Buffer.concat(parts);
   }
+
+  readSync(offset: number, into: Uint8Array): void {
+    for (const [n, segment] of this.segments.entries()) {
+      const from = Math.max(offset, segment.start);
+      const to = Math.min(offset + into.length, segment.start + segment.length);
+      if (from >= to) continue;
+      this.#sources[n]?.readSync(from - segment.start, into.subarray(from - offset, to - offset));
+    }
+  }
 }

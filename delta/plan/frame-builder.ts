@@ -1,6 +1,15 @@
 import { ByteWriter } from '../format/bytes.ts';
 import { DiffWriter } from '../format/diffs.ts';
-import { OP, type FrameStreams } from '../format/frame.ts';
+import type { FrameContent } from '../format/frame.ts';
+import { OP } from '../format/frame-head.ts';
+import { writeStreamSet } from '../format/pairs.ts';
+import type { PackedStream } from '../format/stream.ts';
+import { sumStored, type EncodedPair, type EncodedSection } from './encoded-pair.ts';
+
+interface StreamSet {
+  readonly pair: EncodedPair;
+  readonly streams: readonly PackedStream[];
+}
 
 /** Turns instructions and bytes into the streams of one frame after another (FORMAT.md, "Frames"). */
 export class FrameBuilder {
@@ -8,10 +17,16 @@ export class FrameBuilder {
   readonly #sources = new ByteWriter();
   readonly #literals = new ByteWriter();
   readonly #diffs = new DiffWriter();
-  #op: { literal: boolean; address: number; length: number; differs: boolean } | undefined;
+  readonly #records: (StreamSet & { readonly record: Buffer })[] = [];
+  readonly #sections: StreamSet[] = [];
+  #op: Op | undefined;
+  #pairsCost = 0;
+  #modelCost = 0;
+  #modelBytes = 0;
   #predicted = 0;
   #outputBytes = 0;
   #workBytes = 0;
+  #isOneOp = true;
 
   get outputBytes(): number {
     return this.#outputBytes;
@@ -22,8 +37,32 @@ export class FrameBuilder {
     return this.#workBytes;
   }
 
+  /** Bytes of output that pairs make. */
+  get modelBytes(): number {
+    return this.#modelBytes;
+  }
+
+  /** Begins a pair; `record` is what stands before its control. */
+  pair(record: Buffer, pair: EncodedPair): void {
+    this.#records.push({ record, pair, streams: pair.control });
+    this.#pairsCost += record.length + sumStored(pair.control);
+  }
+
+  /** Begins a section of the pair. */
+  section(pair: EncodedPair, { streams }: EncodedSection): void {
+    this.#sections.push({ pair, streams });
+  }
+
+  /** Bytes of the section that was begun last, and their share of its stored bytes. */
+  model(length: number, cost: number): void {
+    if (this.#op?.kind !== 'model') this.#open('model', 0);
+    this.#grow(length);
+    this.#modelBytes += length;
+    this.#modelCost += cost;
+  }
+
   literal(bytes: Buffer): void {
-    if (this.#op?.literal !== true) this.#open(true, 0);
+    if (this.#op?.kind !== 'literal') this.#open('literal', 0);
     this.#literals.bytes(bytes);
     this.#grow(bytes.length);
     this.#workBytes += bytes.length;
@@ -61,14 +100,18 @@ export class FrameBuilder {
       diffs: this.#diffs.diffs.length,
       gaps: this.#diffs.gaps.length,
       literals: this.#literals.length,
+      pairs: this.#pairsCost,
+      model: this.#modelCost,
     };
   }
 
   /** Ends the frame's last instruction; the views are valid until `clear`. */
-  finish(): Omit<FrameStreams, 'notes'> {
-    this.#close();
+  finish(): FrameContent {
+    const isOnly = this.#isOneOp && (this.#op?.kind === 'model' || this.#op?.kind === 'literal');
+    if (!isOnly) this.#close();
     this.#diffs.flush();
     return {
+      ...this.#packSets(),
       ops: this.#ops.view(),
       sources: this.#sources.view(),
       diffs: this.#diffs.diffs.view(),
@@ -79,21 +122,41 @@ export class FrameBuilder {
 
   clear(): void {
     for (const writer of [this.#ops, this.#sources, this.#literals, this.#diffs]) writer.clear();
+    this.#records.length = 0;
+    this.#sections.length = 0;
     this.#op = undefined;
+    this.#isOneOp = true;
+    this.#pairsCost = 0;
+    this.#modelCost = 0;
+    this.#modelBytes = 0;
     this.#predicted = 0;
     this.#outputBytes = 0;
     this.#workBytes = 0;
   }
 
-  #source(address: number): void {
-    const op = this.#op;
-    if (op?.literal === false && op.address + op.length === address) return;
-    this.#open(false, address);
+  #packSets(): Pick<FrameContent, 'pairs' | 'model'> {
+    const pairs = new ByteWriter();
+    this.#records.forEach(({ record, pair, streams }, n) => {
+      pairs.bytes(record);
+      writeStreamSet(pairs, pair.profile, streams, n === this.#records.length - 1);
+    });
+    const model = new ByteWriter();
+    this.#sections.forEach(({ pair, streams }, n) => {
+      writeStreamSet(model, pair.profile, streams, n === this.#sections.length - 1);
+    });
+    return { pairs: pairs.view(), model: model.view() };
   }
 
-  #open(literal: boolean, address: number): void {
+  #source(address: number): void {
+    const op = this.#op;
+    if (op?.kind === 'old' && op.address + op.length === address) return;
+    this.#open('old', address);
+  }
+
+  #open(kind: Op['kind'], address: number): void {
+    if (this.#op !== undefined) this.#isOneOp = false;
     this.#close();
-    this.#op = { literal, address, length: 0, differs: false };
+    this.#op = { kind, address, length: 0, differs: false };
   }
 
   #grow(length: number): void {
@@ -104,14 +167,23 @@ export class FrameBuilder {
   #close(): void {
     const op = this.#op;
     if (op === undefined || op.length === 0) return;
-    const kind = op.literal ? OP.literal : op.differs ? OP.add : OP.copy;
+    const isOld = op.kind === 'old';
+    const kind = isOld ? (op.differs ? OP.add : OP.copy) : OP[op.kind];
     this.#ops.varint(op.length * 4 + kind);
-    if (!op.literal) this.#sources.zigzag(op.address - this.#predicted);
-    this.#predicted = (op.literal ? this.#predicted : op.address) + op.length;
+    if (isOld) this.#sources.zigzag(op.address - this.#predicted);
+    this.#predicted = (isOld ? op.address : this.#predicted) + op.length;
     this.#op = undefined;
   }
 }
 
+/** The instruction that grows; `old` is a copy or, once a byte differs, an add. */
+interface Op {
+  readonly kind: 'literal' | 'model' | 'old';
+  readonly address: number;
+  length: number;
+  differs: boolean;
+}
+
 export type StreamWeights = Readonly<
-  Record<'ops' | 'sources' | 'diffs' | 'gaps' | 'literals', number>
+  Record<'ops' | 'sources' | 'diffs' | 'gaps' | 'literals' | 'pairs' | 'model', number>
 >;

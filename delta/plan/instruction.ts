@@ -1,5 +1,9 @@
+import type { EncodedPair } from './encoded-pair.ts';
+
 /** What makes the next `length` bytes of an output. `offset` is a byte of base file number `base`. */
-export type Instruction =
+export type Instruction = PlainInstruction | ModelInstruction;
+
+export type PlainInstruction =
   /** From the new bytes themselves. */
   | { readonly kind: 'literal'; readonly length: number }
   /** Known to be equal: the old bytes are not read while building. */
@@ -16,6 +20,17 @@ export type Instruction =
       readonly base: number;
       readonly offset: number;
     };
+
+/**
+ * New bytes of a pair from `from` on. A pair's instructions follow each other in the output; those of
+ * another pair never come between.
+ */
+export interface ModelInstruction {
+  readonly kind: 'model';
+  readonly length: number;
+  readonly pair: EncodedPair;
+  readonly from: number;
+}
 
 /** A stretch of an output that is coded in one way, for reports. Parts follow each other without gaps. */
 export interface Part {

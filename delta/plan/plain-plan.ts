@@ -17,6 +17,7 @@ export async function planPlain(
     readonly base: number | undefined;
     readonly codecs: CodecRegistry;
     readonly scratch: string;
+    readonly onCompared?: ((bytes: number) => void) | undefined;
   },
 ): Promise<Part[]> {
   const { output, bases, base } = input;

@@ -2,14 +2,14 @@ import type { RandomAccess } from '../../storage/random-access.ts';
 import { compressFrame } from '../../storage/zstd.ts';
 import { FRAME_WORK_BYTES, PIECE_BYTES } from '../format/limits.ts';
 import { FrameBuilder } from './frame-builder.ts';
-import type { Instruction } from './instruction.ts';
+import type { PlainInstruction } from './instruction.ts';
 
 /** Ranks candidates as the final compression does, at a hundredth of its time. */
 const LEVEL = 6;
 
-/** Estimated stored bytes of some instructions that make `output` out of `bases`. */
+/** Estimated stored bytes of some instructions, none of them of a pair, that make `output` out of `bases`. */
 export async function price(
-  instructions: readonly Instruction[],
+  instructions: readonly PlainInstruction[],
   output: RandomAccess,
   bases: readonly RandomAccess[],
 ): Promise<number> {

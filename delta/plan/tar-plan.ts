@@ -40,14 +40,18 @@ interface EntryPlan {
  */
 export async function planTar(input: TarPlanInput): Promise<Part[]> {
   const plans = await planEntries(input);
-  const changed = plans.filter((plan) => plan.payload.kind === 'changed');
-  const choices = await chooseForFiles({ ...input, files: changed.map(toChangedFile) });
-  const choiceOf = new Map(changed.map((plan, n) => [plan, choices[n]]));
+  const headers: (readonly Part[])[] = [];
+  for (const { entry, gapStart, header } of plans) {
+    const place = { start: gapStart, end: entry.payloadStart, old: headerOf(header) };
+    headers.push(await headerPart(place, input.output, input.bases));
+  }
+  const files = toChangedFiles(plans, headers, input.tree);
+  const choices = await chooseForFiles({ ...input, files: [...files.values()] });
+  const choiceOf = new Map([...files.keys()].map((plan, n) => [plan, choices[n]]));
   const parts: Part[] = [];
-  for (const plan of plans) {
+  for (const [n, plan] of plans.entries()) {
     const { entry, payload } = plan;
-    const header = { start: plan.gapStart, end: entry.payloadStart, old: headerOf(plan.header) };
-    parts.push(...(await headerPart(header, input.output, input.bases)));
+    parts.push(...(headers[n] ?? []));
     if (payload.kind === 'same') parts.push(copyPart(entry, payload.old));
     const choice = choiceOf.get(plan);
     if (choice !== undefined) {
@@ -86,17 +90,32 @@ async function planEntries(input: TarPlanInput): Promise<EntryPlan[]> {
   return plans;
 }
 
-function toChangedFile({ entry, payload }: EntryPlan): ChangedFile {
-  const old = payload.kind === 'changed' ? payload.old : undefined;
-  return {
-    offset: entry.payloadStart,
-    length: entry.payloadBytes,
-    old: old && {
-      base: old.base,
-      offset: old.entry.payloadStart,
-      length: old.entry.payloadBytes,
-    },
-  };
+/** The changed files in their order. */
+function toChangedFiles(
+  plans: readonly EntryPlan[],
+  headers: readonly (readonly Part[])[],
+  tree: OldTree,
+): ReadonlyMap<EntryPlan, ChangedFile> {
+  const files = new Map<EntryPlan, ChangedFile>();
+  let workBefore = 0;
+  for (const [n, plan] of plans.entries()) {
+    const { entry, payload } = plan;
+    for (const part of headers[n] ?? []) if (part.codec !== CODEC.copy) workBefore += part.length;
+    if (payload.kind !== 'changed') continue;
+    files.set(plan, {
+      offset: entry.payloadStart,
+      length: entry.payloadBytes,
+      old: payload.old && payloadOf(payload.old),
+      others: tree.relatives(entry, payload.old).map(payloadOf),
+      workBefore,
+    });
+    workBefore = 0;
+  }
+  return files;
+}
+
+function payloadOf({ base, entry }: OldEntry): OldRange {
+  return { base, offset: entry.payloadStart, length: entry.payloadBytes };
 }
 
 function copyPart(entry: TarEntry, { base, entry: old }: OldEntry): Part {

@@ -94,7 +94,7 @@ class MemorySink {
     return Promise.resolve(
       new Writable({
         write: (bytes: Buffer, _encoding, done) => {
-          parts.push(bytes);
+          parts.push(Buffer.from(bytes));
           done();
         },
         destroy: (error, done) => {
@@ -227,7 +227,7 @@ describe('an image delta', () => {
     await withDelta([STATIC, OLD_APP], [STATIC, NEW_APP], async ({ delta, report }) => {
       const source = await FileAccess.open(delta);
       const summary = await inspectDelta(source);
-      expect(JSON.parse(JSON.stringify(summary))).toMatchObject({ kind: 'image', version: 1 });
+      expect(JSON.parse(JSON.stringify(summary))).toMatchObject({ kind: 'image', version: 2 });
       const [reused, built] = summary.outputs;
       expect(reused).toMatchObject({ reuse: true, frames: 0, codedBytes: 0, sections: [] });
       const raw = built?.sections.reduce((sum, section) => sum + section.rawBytes, 0);

@@ -8,7 +8,8 @@ import { applyDelta, openDelta } from '../../delta/apply.ts';
 import { DeltaError } from '../../delta/errors.ts';
 import { buildFileDelta } from '../../delta/files.ts';
 import { ByteWriter } from '../../delta/format/bytes.ts';
-import { readFrameHead, readFrameStreams, STREAM_NAMES } from '../../delta/format/frame.ts';
+import { readFrameStreams, type FrameStreams } from '../../delta/format/frame.ts';
+import { readFrameHead, streamOffset } from '../../delta/format/frame-head.ts';
 import { formatHeader, readHeader } from '../../delta/format/header.ts';
 import { EFFORTS } from '../../delta/format/stream.ts';
 import { inspectDelta } from '../../delta/inspect.ts';
@@ -41,6 +42,7 @@ async function makeSample(old: Buffer, fresh: Buffer, load = quickBsdiff): Promi
       output: join(folder, 'delta'),
       scratch: folder,
       profile: 'fast',
+      withoutEngine: true,
       loadBsdiff: load,
     });
     return { old, fresh, delta: await readFile(join(folder, 'delta')) };
@@ -64,7 +66,7 @@ async function attempt({ old, fresh }: Sample, delta: Buffer): Promise<string> {
               write: (piece: Buffer, _encoding, done) => {
                 bytes += piece.length;
                 expect(bytes).toBeLessThanOrEqual(file.outputs[0]?.size ?? 0);
-                parts.push(piece);
+                parts.push(Buffer.from(piece));
                 done();
               },
               destroy: (error, done) => {
@@ -87,25 +89,30 @@ async function attempt({ old, fresh }: Sample, delta: Buffer): Promise<string> {
   return 'right';
 }
 
-/** The same delta with every stream stored as it is, so that mutations reach the instructions. */
+/** The streams that instructions read, in file order. */
+const VICTIMS: readonly (keyof FrameStreams)[] = ['ops', 'sources', 'diffs', 'gaps', 'literals'];
+
+/** The same delta, in version 2, with every stream stored as it is: mutations reach the instructions. */
 async function unpacked(
   delta: Buffer,
   change: (name: string, raw: Buffer) => Buffer,
 ): Promise<Buffer> {
   const source = new BufferAccess(delta);
   const { header, framesOffset } = await readHeader(source);
+  const size = header.outputs[0]?.size ?? 0;
   const frames = new ByteWriter();
+  let done = 0;
   for (let offset = framesOffset; offset < delta.length;) {
-    const head = await readFrameHead(source, offset);
+    const head = await readFrameHead(source, offset, { version: 2, done, size });
     const streams = await readFrameStreams(source, head);
-    frames.varint(head.outputBytes).bytes(head.tag);
-    const raw = STREAM_NAMES.map((name) => change(name, Buffer.from(streams[name])));
-    for (const stream of raw) {
-      if (stream.length === 0) frames.byte(0);
-      else frames.byte(1).varint(stream.length);
-    }
+    const raw = VICTIMS.map((name) => change(name, Buffer.from(streams[name])));
+    const mask = raw.reduce((bits, stream, n) => bits | (stream.length > 0 ? 1 << n : 0), 0);
+    frames.varint(head.outputBytes).byte(mask);
+    if (head.tag !== undefined) frames.bytes(head.tag);
+    for (const stream of raw) if (stream.length > 0) frames.varint(stream.length * 4 + 1);
     for (const stream of raw) frames.bytes(stream);
     offset = head.endOffset;
+    done += head.outputBytes;
   }
   const bytes = frames.view();
   const begin = await formatHeader({ ...header, framesBytes: bytes.length }, EFFORTS.fast);
@@ -170,7 +177,7 @@ describe('a damaged delta gives a coded error or the right bytes', () => {
     const outcomes = new Map<string, number>();
     for (let n = 0; n < 3000; n += 1) {
       const sample = samples[n % samples.length];
-      const victim = STREAM_NAMES[next() % 5];
+      const victim = VICTIMS[next() % VICTIMS.length];
       if (sample === undefined) continue;
       const delta = await unpacked(sample.delta, (name, raw) =>
         name === victim ? mutated(raw, next) : raw,
@@ -207,9 +214,10 @@ describe('a damaged delta gives a coded error or the right bytes', () => {
     const old = noise(9_000_000, 5);
     const sample = await makeSample(old, touched(old, 100, 6), () => Promise.resolve(noBsdiff()));
     const { framesOffset } = await readHeader(new BufferAccess(sample.delta));
-    const first = await readFrameHead(new BufferAccess(sample.delta), framesOffset);
+    const place = { version: 2, done: 0, size: sample.fresh.length } as const;
+    const first = await readFrameHead(new BufferAccess(sample.delta), framesOffset, place);
     const copy = Buffer.from(sample.delta);
-    const inDiffs = first.dataOffset + first.streams.ops.storedBytes + 20;
+    const inDiffs = streamOffset(first, 'diffs') + 20;
     copy[inDiffs] = (copy[inDiffs] ?? 0) ^ 0x10;
     let bytes = 0;
     const applied = applyDelta(
@@ -246,13 +254,13 @@ describe('a lying delta', () => {
   it('of another version is refused, saying which version is known', async () => {
     const { delta } = sampleOf(0);
     const copy = Buffer.from(delta);
-    copy[4] = 2;
+    copy[4] = 3;
     const opened = openDelta(new BufferAccess(copy));
     await expect(opened).rejects.toMatchObject({
       code: 'unsupported_version',
-      detail: { version: 2, known: [1] },
+      detail: { version: 3, known: [1, 2] },
     });
-    await expect(opened).rejects.toThrow(/version 2.*reads version 1/);
+    await expect(opened).rejects.toThrow(/version 3.*reads versions 1 and 2/);
   });
 
   it('of another kind of file is refused', async () => {
@@ -278,8 +286,11 @@ describe('a lying delta', () => {
     const sample = sampleOf(1);
     const { header: facts } = await header(sample);
     const bomb = brotliCompressSync(Buffer.alloc(64 * 1024 * 1024));
-    const frame = new ByteWriter().varint(100).bytes(Buffer.alloc(16));
-    frame.byte(3).varint(1000).varint(bomb.length).bytes(Buffer.alloc(5)).bytes(bomb);
+    const frame = new ByteWriter().varint(100).byte(1).bytes(Buffer.alloc(16));
+    frame
+      .varint(1000 * 4 + 3)
+      .varint(bomb.length)
+      .bytes(bomb);
     const frames = frame.view();
     const begin = await formatHeader({ ...facts, framesBytes: frames.length }, EFFORTS.fast);
     expect(await attempt(sample, Buffer.concat([begin, frames]))).toBe('bad_format');
@@ -288,22 +299,53 @@ describe('a lying delta', () => {
   it.each<[string, (frame: ByteWriter) => void]>([
     [
       'an output beyond the bound',
-      (frame) => frame.varint(33 * 1024 * 1024).bytes(Buffer.alloc(22)),
+      (frame) => frame.varint(257 * 1024 * 1024).bytes(Buffer.alloc(22)),
     ],
-    ['an empty frame', (frame) => frame.varint(0).bytes(Buffer.alloc(22))],
+    ['a frame past the output', (frame) => frame.varint(100_000).bytes(Buffer.alloc(22))],
     [
       'streams beyond the bound',
       (frame) =>
         frame
           .varint(100)
+          .byte(1)
           .bytes(Buffer.alloc(16))
-          .bytes(Buffer.from([3, 0x80, 0x80, 0x80, 0x08, 1, 0, 0, 0, 0, 0])),
+          .varint(17 * 1024 * 1024 * 4 + 3)
+          .varint(1),
+    ],
+    ['an unknown method', (frame) => frame.varint(100).byte(1).bytes(Buffer.alloc(16)).varint(400)],
+    ['a number of nine bytes', (frame) => frame.bytes(Buffer.alloc(40, 0xff))],
+    [
+      'a pair that began nowhere',
+      (frame) => frame.varint(100).byte(0x80).bytes(Buffer.alloc(16)).varint(3).varint(9).varint(0),
     ],
     [
-      'an unknown method',
-      (frame) => frame.varint(100).bytes(Buffer.alloc(16)).bytes(Buffer.alloc(6, 9)),
+      'a pair from before the delta',
+      (frame) =>
+        frame.varint(100).byte(0x80).bytes(Buffer.alloc(16)).varint(9000).varint(9).varint(0),
     ],
-    ['a number of nine bytes', (frame) => frame.bytes(Buffer.alloc(40, 0xff))],
+    [
+      'a pair with more old bytes than there are',
+      (frame) =>
+        frame
+          .varint(100)
+          .byte(0xc0)
+          .bytes(Buffer.alloc(16))
+          .varint(0)
+          .varint(6)
+          .varint(1)
+          .bytes(Buffer.from([2, 0, 0xa0, 0x8d, 6, 100, 0])),
+    ],
+    [
+      'no pair for a section',
+      (frame) =>
+        frame
+          .varint(100)
+          .byte(0x80)
+          .bytes(Buffer.alloc(16))
+          .varint(0)
+          .varint(1)
+          .bytes(Buffer.from([0])),
+    ],
   ])('with %s is refused', async (_name, write) => {
     const sample = sampleOf(0);
     const { header: facts } = await header(sample);

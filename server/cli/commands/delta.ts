@@ -6,15 +6,17 @@ import { Option, type Command } from 'commander';
 
 import { openDelta } from '../../../delta/apply.ts';
 import { buildImageDelta, type BuildReport, type Profile } from '../../../delta/build.ts';
-import { applyFileDelta, buildFileDelta } from '../../../delta/files.ts';
-import { inspectDelta, type DeltaSummary } from '../../../delta/inspect.ts';
-import { proveImageDelta } from '../../../delta/prove.ts';
+import { applyFileDelta } from '../../../delta/apply-file.ts';
+import { isDeltaError } from '../../../delta/errors.ts';
+import { buildFileDelta } from '../../../delta/files.ts';
+import { proveFileDelta, proveImageDelta } from '../../../delta/prove.ts';
 import { errnoOf } from '../../../storage/durable.ts';
 import { FileAccess } from '../../../storage/random-access.ts';
 import { ServerError } from '../../errors.ts';
 import { openImageOperand, parseOperand, type Operand } from '../delta-operands.ts';
 import { applyImageToLayout } from '../image-layout.ts';
 import { createOutput, formatBytes, type Output } from '../output.ts';
+import { addInspect, needFile } from './delta-inspect.ts';
 
 /** `rivulet delta`: builds, applies and opens deltas without a server. */
 export function addDelta(program: Command): void {
@@ -26,32 +28,46 @@ export function addDelta(program: Command): void {
   addInspect(delta);
 }
 
-interface BuildOptions {
-  readonly old: string;
-  readonly new: string;
+interface BuildFlags {
+  readonly old?: string;
+  readonly new?: string;
   readonly out: string;
   readonly profile: Profile;
+  readonly proof: boolean;
   readonly json?: true;
+}
+
+interface BuildOptions extends BuildFlags {
+  readonly old: string;
+  readonly new: string;
 }
 
 function addBuild(delta: Command): void {
   delta
     .command('build')
     .description('build the delta from one file, tar or image to another, and prove it')
-    .requiredOption('--old <a>', 'a file, a tar, or oci:DIR:TAG@os/arch[/variant]')
-    .requiredOption('--new <b>', 'the same kind as the old one')
-    .requiredOption('--out <d>', 'the delta to write')
+    .argument('[old]', 'a file, a tar, or oci:DIR:TAG@os/arch[/variant]; the same as --old')
+    .argument('[new]', 'the same kind as the old one; the same as --new')
+    .option('--old <a>', 'what the delta starts from')
+    .option('--new <b>', 'what it leads to')
+    .requiredOption('-o, --out <d>', 'the delta to write')
     .addOption(
       new Option('--profile <profile>', 'smallest bytes, or quick to build and apply')
         .choices(['small', 'fast'])
         .default('small'),
     )
+    .option('--no-proof', 'do not apply the delta once to see that it leads to the new bytes')
     .option('--json', 'one JSON line on stdout instead of prose')
     .addHelpText(
       'after',
       '\nExample:\n  $ rivulet delta build --old oci:./r1:v1@linux/arm64 --new oci:./r2:v2@linux/arm64 --out r1-r2.delta',
     )
-    .action(async (options: BuildOptions) => {
+    .action(async (old: string | undefined, fresh: string | undefined, flags: BuildFlags) => {
+      const options: BuildOptions = {
+        ...flags,
+        old: operand('old', old, flags.old),
+        new: operand('new', fresh, flags.new),
+      };
       const output = createOutput(options.json === true);
       const report = await withScratch((scratch) => build(options, scratch, output));
       output.finish();
@@ -66,23 +82,54 @@ async function build(options: BuildOptions, scratch: string, output: Output): Pr
   const onProgress = (fraction: number): void => {
     bar.update(fraction * 100);
   };
-  const { out, profile } = options;
+  const { out, profile, proof } = options;
+  const common = { output: out, scratch, profile, onProgress };
   if (from.kind === 'image' && to.kind === 'image') {
-    return buildImage(from, to, { output: out, scratch, profile, onProgress });
+    return proved(out, (withoutEngine) =>
+      buildImage(from, to, { ...common, proof, withoutEngine }),
+    );
   }
   if (from.kind !== 'file' || to.kind !== 'file') {
     throw new ServerError('usage', '--old and --new must both be files or both be images');
   }
   await needFile(from.path);
   await needFile(to.path);
-  return buildFileDelta({
-    old: from.path,
-    new: to.path,
-    output: out,
-    scratch,
-    profile,
-    onProgress,
+  return proved(out, async (withoutEngine) => {
+    const files = { old: from.path, new: to.path };
+    const report = await buildFileDelta({ ...files, ...common, withoutEngine });
+    if (proof) await proveFileDelta({ old: from.path, delta: out });
+    return report;
   });
+}
+
+/** Builds; once more without the engine if the proof fails. Leaves no delta that was not proved. */
+async function proved(
+  out: string,
+  buildOnce: (withoutEngine: boolean) => Promise<BuildReport>,
+): Promise<BuildReport> {
+  try {
+    try {
+      return await buildOnce(false);
+    } catch (error) {
+      if (!isDeltaError(error, 'output_mismatch') && !isDeltaError(error, 'bad_format'))
+        throw error;
+      process.stderr.write(`rivulet: built again without the engine: ${String(error)}\n`);
+      return await buildOnce(true);
+    }
+  } catch (error) {
+    await rm(out, { force: true });
+    throw error;
+  }
+}
+
+/** An operand that may be named by its place or by its flag, not both. */
+function operand(name: string, place: string | undefined, flag: string | undefined): string {
+  if (place !== undefined && flag !== undefined) {
+    throw new ServerError('usage', `${place} and --${name} ${flag}: name it once`);
+  }
+  const named = place ?? flag;
+  if (named === undefined) throw new ServerError('usage', `no --${name}: say what to work on`);
+  return named;
 }
 
 async function buildImage(
@@ -92,6 +139,8 @@ async function buildImage(
     readonly output: string;
     readonly scratch: string;
     readonly profile: Profile;
+    readonly proof: boolean;
+    readonly withoutEngine: boolean;
     readonly onProgress: (fraction: number) => void;
   },
 ): Promise<BuildReport> {
@@ -100,11 +149,10 @@ async function buildImage(
     const next = await openImageOperand(to, options.scratch);
     try {
       const report = await buildImageDelta({ from: old, to: next, ...options });
-      await proveImageDelta({ delta: options.output, from: old, to: next.image });
+      if (options.proof) {
+        await proveImageDelta({ delta: options.output, from: old, to: next.image });
+      }
       return report;
-    } catch (error) {
-      await rm(options.output, { force: true });
-      throw error;
     } finally {
       await next.close();
     }
@@ -113,26 +161,38 @@ async function buildImage(
   }
 }
 
-interface ApplyCommandOptions {
-  readonly old: string;
-  readonly delta: string;
+interface ApplyFlags {
+  readonly old?: string;
+  readonly delta?: string;
   readonly out: string;
   readonly json?: true;
+}
+
+interface ApplyCommandOptions extends ApplyFlags {
+  readonly old: string;
+  readonly delta: string;
 }
 
 function addApply(delta: Command): void {
   delta
     .command('apply')
     .description('make the new file, tar or image from the old one and a delta')
-    .requiredOption('--old <a>', 'what the delta was built from')
-    .requiredOption('--delta <d>', 'the delta')
-    .requiredOption('--out <c>', 'a file to write; for images the folder of an OCI layout')
+    .argument('[old]', 'what the delta was built from; the same as --old')
+    .argument('[delta]', 'the delta; the same as --delta')
+    .option('--old <a>', 'what the delta was built from')
+    .option('--delta <d>', 'the delta')
+    .requiredOption('-o, --out <c>', 'a file to write; for images the folder of an OCI layout')
     .option('--json', 'one JSON line on stdout instead of prose')
     .addHelpText(
       'after',
       '\nExample:\n  $ rivulet delta apply --old oci:./r1:v1@linux/arm64 --delta r1-r2.delta --out ./r2-made',
     )
-    .action(async (options: ApplyCommandOptions) => {
+    .action(async (old: string | undefined, path: string | undefined, flags: ApplyFlags) => {
+      const options: ApplyCommandOptions = {
+        ...flags,
+        old: operand('old', old, flags.old),
+        delta: operand('delta', path, flags.delta),
+      };
       const output = createOutput(options.json === true);
       const started = performance.now();
       await withScratch((scratch) => apply(options, scratch, output));
@@ -153,7 +213,8 @@ async function apply(options: ApplyCommandOptions, scratch: string, output: Outp
   };
   if (from.kind === 'file') {
     await needFile(from.path);
-    await applyFileDelta({ ...options, old: from.path, output: options.out, onProgress });
+    const { delta, out } = options;
+    await applyFileDelta({ old: from.path, delta, output: out, onProgress });
     return;
   }
   const file = await FileAccess.open(options.delta);
@@ -170,46 +231,6 @@ async function apply(options: ApplyCommandOptions, scratch: string, output: Outp
   }
 }
 
-function addInspect(delta: Command): void {
-  delta
-    .command('inspect')
-    .description('show what a delta holds, and how each part was coded and why')
-    .argument('<d>', 'the delta')
-    .option('--json', 'one JSON line on stdout instead of prose')
-    .addHelpText('after', '\nExample:\n  $ rivulet delta inspect r1-r2.delta')
-    .action(async (path: string, options: { readonly json?: true }) => {
-      const output = createOutput(options.json === true);
-      await needFile(path);
-      const file = await FileAccess.open(path);
-      try {
-        const summary = await inspectDelta(file);
-        output.event({ event: 'delta', ...summary });
-        for (const line of describe(summary)) output.say(line);
-      } finally {
-        await file.close();
-      }
-    });
-}
-
-function describe(delta: DeltaSummary): string[] {
-  const lines = [
-    `${delta.kind} delta, format ${delta.version}, ${formatBytes(delta.size)} (header ${formatBytes(delta.headerBytes)})`,
-    ...(delta.from === undefined ? [] : [`from ${delta.from}`]),
-    ...(delta.to === undefined ? [] : [`to   ${delta.to}`]),
-    `needs ${formatBytes(delta.ramBytes)} of memory to apply`,
-  ];
-  for (const made of delta.outputs) {
-    const how = made.reuse ? 'kept from the base' : `${formatBytes(made.codedBytes)} coded`;
-    lines.push('', `${made.diffId}  ${formatBytes(made.size)}, ${how}`);
-    for (const part of made.sections) {
-      const sizes = `${formatBytes(part.codedBytes).padStart(9)} for ${formatBytes(part.rawBytes).padStart(9)}`;
-      const name = part.name ?? `${part.count} parts`;
-      lines.push(`  ${part.codec.padEnd(8)} ${sizes}  ${name} (${part.why})`);
-    }
-  }
-  return lines;
-}
-
 async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T> {
   const scratch = await mkdtemp(join(tmpdir(), 'rivulet-delta-'));
   try {
@@ -217,15 +238,6 @@ async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T>
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-async function needFile(path: string): Promise<void> {
-  try {
-    if ((await stat(path)).isFile()) return;
-  } catch (cause) {
-    throw new ServerError('not_found', `cannot read ${path}: no such file`, { cause });
-  }
-  throw new ServerError('usage', `${path} is not a file`);
 }
 
 async function refuseExisting(path: string): Promise<void> {

@@ -166,16 +166,21 @@ describe('without bsdiff-node', () => {
   it('the codec is off with one line, and the other codecs are there', async () => {
     const lines: string[] = [];
     const codecs = await openCodecs({
+      profile: 'small',
+      withoutEngine: true,
       load: () =>
         loadBsdiff(() => {
           throw new Error('Cannot find module');
         }),
       onNotice: (line) => lines.push(line),
     });
+    expect(lines).toEqual([]);
+    const { aligning, missing } = await codecs.fallback();
+    expect(await codecs.fallback()).toEqual({ aligning, missing });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/bsdiff codec is off: bsdiff-node is not installed/);
-    expect(codecs.aligning.map((codec) => codec.name)).toEqual(['inplace']);
-    expect(codecs.missing).toBe(REASON.bsdiffMissing);
+    expect(aligning.map((codec) => codec.name)).toEqual(['inplace']);
+    expect(missing).toBe(REASON.bsdiffMissing);
     expect(noBsdiff().kind).toBe('missing');
   });
 

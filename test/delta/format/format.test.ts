@@ -3,15 +3,15 @@ import { describe, expect, it } from 'vitest';
 
 import { ByteReader, ByteWriter } from '../../../delta/format/bytes.ts';
 import { DiffReader, DiffWriter } from '../../../delta/format/diffs.ts';
-import { formatHeader, readHeader, type DeltaHeader } from '../../../delta/format/header.ts';
+import { isDigestOf, type DeltaHeader } from '../../../delta/format/facts.ts';
+import { formatHeader, readHeader } from '../../../delta/format/header.ts';
 import { readNotes, reasonText, writeNote } from '../../../delta/format/notes.ts';
 import {
-  EFFORTS,
-  packStream,
+  readShortHead,
   readStreamHead,
-  unpackStream,
-  writeStreamHead,
-} from '../../../delta/format/stream.ts';
+  writeShortHead,
+} from '../../../delta/format/stream-head.ts';
+import { EFFORTS, packStream, unpackStream } from '../../../delta/format/stream.ts';
 import { digestOf } from '../../../storage/digest.ts';
 import { BufferAccess } from '../../../storage/random-access.ts';
 import { noise, prose } from '../support.ts';
@@ -94,9 +94,11 @@ describe('streams', () => {
     for (const effort of Object.values(EFFORTS)) {
       const packed = await packStream(raw, effort);
       expect(methods).toContain(packed.method);
+      if (packed.rawBytes === 0) continue;
       const writer = new ByteWriter();
-      writeStreamHead(writer, packed);
-      const head = readStreamHead(new ByteReader(writer.view(), 'test'));
+      writeShortHead(writer, packed);
+      const head = readShortHead(new ByteReader(writer.view(), 'test'));
+      expect(head).toEqual({ ...packed, stored: undefined, storedBytes: packed.stored.length });
       expect((await unpackStream(head, Buffer.from(packed.stored))).equals(raw)).toBe(true);
     }
   });
@@ -111,26 +113,84 @@ describe('streams', () => {
   });
 });
 
+describe('heads of streams', () => {
+  it.each([
+    ['an unknown method', [4, 1]],
+    ['more than a stream may have', [1, 0x81, 0x80, 0x80, 0x08]],
+    ['more stored bytes than they hold', [2, 5, 5]],
+  ])('of version 1 with %s are refused', (_name, bytes) => {
+    const reader = new ByteReader(Buffer.from(bytes), 'test');
+    expect(() => readStreamHead(reader)).toThrow(expect.objectContaining({ code: 'bad_format' }));
+  });
+
+  it.each([
+    ['no method', [40]],
+    ['no bytes', [1]],
+    ['more than a stream may have', [0x85, 0x80, 0x80, 0x20]],
+    ['more stored bytes than they hold', [22, 5]],
+  ])('of version 2 with %s are refused', (_name, bytes) => {
+    const reader = new ByteReader(Buffer.from(bytes), 'test');
+    expect(() => readShortHead(reader)).toThrow(expect.objectContaining({ code: 'bad_format' }));
+  });
+});
+
 describe('headers', () => {
   const digest = fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => digestOf(bytes));
   const file = fc.record({ diffId: digest, size: fc.nat() });
 
-  it('parse(format(x)) = x', async () => {
+  it('of files and tars hold sizes, whole MiB, and the beginning of each digest', async () => {
     const header: fc.Arbitrary<DeltaHeader> = fc.record({
+      version: fc.constant(2 as const),
       kind: fc.constantFrom('file' as const, 'tar' as const),
-      ramBytes: fc.nat(),
+      ramBytes: fc.nat(1000).map((mebibytes) => mebibytes * 2 ** 20),
       framesBytes: fc.constant(0),
       base: fc.tuple(file),
       outputs: fc.tuple(file.map((facts) => ({ ...facts, reuse: false }))),
+      isWhole: fc.constant(false),
       image: fc.constant(undefined),
     });
     await fc.assert(
       fc.asyncProperty(header, async (facts) => {
         const bytes = await formatHeader(facts, EFFORTS.fast);
+        expect(bytes.length).toBeLessThanOrEqual(54);
         const read = await readHeader(new BufferAccess(bytes));
-        expect(read).toEqual({ header: facts, framesOffset: bytes.length });
+        const { base, outputs, ...rest } = read.header;
+        expect(rest).toEqual({ ...facts, base: undefined, outputs: undefined });
+        expect(read.framesOffset).toBe(bytes.length);
+        for (const [got, promised] of [
+          [base[0], facts.base[0]],
+          [outputs[0], facts.outputs[0]],
+        ]) {
+          expect(got?.size).toBe(promised?.size);
+          expect(got !== undefined && promised && isDigestOf(got.diffId, promised.diffId)).toBe(
+            true,
+          );
+          expect(got?.diffId).toHaveLength('sha256:'.length + 32);
+        }
       }),
     );
+  });
+
+  it('of images hold everything', async () => {
+    const base = [{ diffId: digestOf(Buffer.from('a')), size: 5 }];
+    const outputs = [
+      { diffId: digestOf(Buffer.from('b')), size: 2 ** 40, reuse: false },
+      { diffId: digestOf(Buffer.from('c'), 'sha512'), size: 7, reuse: true },
+    ];
+    const facts: DeltaHeader = {
+      ...{ version: 2, kind: 'image', ramBytes: 2 ** 24, framesBytes: 0, isWhole: false },
+      ...{ base, outputs },
+      image: {
+        from: digestOf(Buffer.from('d')),
+        to: digestOf(Buffer.from('e')),
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        manifestBytes: Buffer.from('{}'),
+        configBytes: Buffer.from('{"a":1}'),
+      },
+    };
+    const bytes = await formatHeader(facts, EFFORTS.small);
+    const read = await readHeader(new BufferAccess(bytes));
+    expect(read).toEqual({ header: facts, framesOffset: bytes.length });
   });
 });
 

@@ -1,0 +1,38 @@
+/** Sizes of a pair that a worker is to encode. */
+export interface EncodeOrder {
+  readonly kind: 'encode';
+  readonly profile: number;
+  /** Bytes of each old range, in order. */
+  readonly sources: readonly number[];
+  readonly newBytes: number;
+}
+
+/** What the worker asked for; its buffer is handed over. */
+export interface PieceMessage {
+  readonly kind: 'piece';
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export type ToWorker = EncodeOrder | PieceMessage;
+
+/** Coded bytes of one step, stream by stream. */
+export type StepStreams = readonly Uint8Array<ArrayBuffer>[];
+
+export interface RawSection {
+  /** First new byte after it. */
+  readonly end: number;
+  readonly streams: StepStreams;
+}
+
+export type FromWorker =
+  /** Asks for a piece of the old ranges, one after another, or of the new bytes. */
+  | {
+      readonly kind: 'need';
+      readonly side: 'old' | 'new';
+      readonly offset: number;
+      readonly length: number;
+    }
+  | { readonly kind: 'control'; readonly streams: StepStreams }
+  | { readonly kind: 'section'; readonly section: RawSection }
+  | { readonly kind: 'done'; readonly statistics: readonly number[] }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string };

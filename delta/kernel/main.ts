@@ -1,0 +1,16 @@
+// The kernel's interface to its host (delta/engine): numbers and addresses only. One session at a time,
+// of an encoder or of a decoder; opening one drops what was before.
+
+export { statBits, statCount } from './code/cost';
+export {
+  align,
+  encodeControl,
+  encodeSection,
+  newPointer,
+  oldPointer,
+  openEncoder,
+  sectionEnd,
+} from './session/encoder';
+export { decodeControl, decodeSection, openDecoder, openSection } from './session/decoder';
+export { inputPointer, outputBytes, outputPointer, outputStreams } from './session/streams';
+export { setSource } from './session/sources';

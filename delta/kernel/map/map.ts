@@ -1,0 +1,132 @@
+// Where old bytes and old addresses go: by the blocks, and between blocks by the nearest one.
+
+import { addressOf, Image, NO_PLACE, offsetOf } from '../elf/image';
+import { imageOfAddress } from '../elf/images';
+import { alloc } from '../memory';
+import { Block, BLOCK_BYTES } from './block';
+import { sortByOld } from './sort';
+
+/** Blocks by old offset, without overlaps there. */
+let entries: usize = 0;
+let entryCount: u32 = 0;
+/** Index of the last entry found: targets come in runs. */
+let last: u32 = 0;
+
+let fresh: Image = changetype<Image>(0);
+
+/** How unsure {@link locate}'s answer is: 0 deep inside a block to 4 at its edge, 5 and 6 between blocks, 7 before all of them, 8 no bytes in the file, 9 nowhere. */
+export let mapTrust: u32 = 0;
+
+/** Builds the map of blocks that ascend by `fresh`; `image` is the new file. */
+export function openMap(blocks: usize, count: u32, image: Image): void {
+  fresh = image;
+  entries = alloc(<usize>count * BLOCK_BYTES);
+  memory.copy(entries, blocks, <usize>count * BLOCK_BYTES);
+  sortByOld(entries, count);
+  entryCount = resolveOverlaps(count);
+  last = 0;
+}
+
+@inline
+function entry(index: u32): Block {
+  return changetype<Block>(entries + <usize>index * BLOCK_BYTES);
+}
+
+/** Of two blocks with the same old bytes the longer keeps them; the number of blocks left. */
+function resolveOverlaps(count: u32): u32 {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const block = entry(i);
+    let old = block.old;
+    let place = block.fresh;
+    let length = block.length;
+    while (kept > 0) {
+      const before = entry(kept - 1);
+      const end = before.old + before.length;
+      if (end <= old) break;
+      if (before.length >= length) {
+        const cut = min(end - old, length);
+        old += cut;
+        place += cut;
+        length -= cut;
+        break;
+      }
+      before.length = old - before.old;
+      if (before.length > 0) break;
+      kept--;
+    }
+    if (length === 0) continue;
+    const to = entry(kept++);
+    to.old = old;
+    to.fresh = place;
+    to.length = length;
+  }
+  return kept;
+}
+
+/** The last entry that begins at or before `old`; entryCount when there is none. */
+function find(old: u32): u32 {
+  if (entryCount === 0 || old < entry(0).old) return entryCount;
+  if (entry(last).old <= old && (last + 1 === entryCount || old < entry(last + 1).old)) return last;
+  let low: u32 = 0;
+  let high = entryCount - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (entry(middle).old <= old) low = middle;
+    else high = middle - 1;
+  }
+  last = low;
+  return low;
+}
+
+/** The new offset of an old one. */
+export function mapOffset(old: u32): u32 {
+  const i = find(old);
+  if (i === entryCount) return entryCount === 0 ? old : entry(0).fresh - (entry(0).old - old);
+  const block = entry(i);
+  const inside = old - block.old;
+  if (inside >= block.length && i + 1 < entryCount) {
+    const next = entry(i + 1);
+    if (next.old - old < inside - block.length) return next.fresh - (next.old - old);
+  }
+  return block.fresh + inside;
+}
+
+function trustAt(old: u32): u32 {
+  const i = find(old);
+  if (i === entryCount) return 7;
+  const block = entry(i);
+  const inside = old - block.old;
+  if (inside >= block.length) return inside - block.length < 16 ? 5 : 6;
+  const edge = min(inside, block.length - inside);
+  return edge < 4 ? 4 : edge < 16 ? 3 : edge < 64 ? 2 : edge < 512 ? 1 : 0;
+}
+
+/** The new address of an old one; sets {@link mapTrust}. Addresses without a place stay as they are. */
+export function mapAddress(address: u32): u32 {
+  mapTrust = 9;
+  const image = imageOfAddress(address);
+  if (image === null) return address;
+  let old = offsetOf(image, address);
+  let past: u32 = 0;
+  if (old !== NO_PLACE) {
+    mapTrust = trustAt(old);
+  } else {
+    for (let i: u32 = 0; i < image.segmentCount; i++) {
+      const s = image.segment(i);
+      if (address - s.address >= s.memoryBytes || s.fileBytes === 0) continue;
+      old = s.offset + s.fileBytes - 1;
+      past = address - (s.address + s.fileBytes - 1);
+    }
+    if (old === NO_PLACE) return address;
+    mapTrust = 8;
+  }
+  const place = mapOffset(old);
+  const found = addressOf(fresh, place);
+  if (found !== NO_PLACE) return found + past;
+  for (let i: u32 = 0; i < fresh.segmentCount; i++) {
+    const s = fresh.segment(i);
+    if (place - s.offset < s.fileBytes + 4096) return s.address + (place - s.offset) + past;
+  }
+  return address;
+}

@@ -1,0 +1,93 @@
+// New bytes that a block covers, chunk by chunk: predict, code, learn.
+
+import { Image, Section } from '../elf/image';
+import { imageOfOffset } from '../elf/images';
+import { Block } from '../map/block';
+import { oldPage } from '../scan/pages';
+import { learnFields, openBlockFields, predictFields } from './fields-ahead';
+import { codeChunk } from './residual';
+import { CHUNK, clearWindow, other, predicted, slideWindow } from './window';
+
+let fresh: u32 = 0;
+let old: u32 = 0;
+let length: u32 = 0;
+/** Bytes done. */
+let done: u32 = 0;
+/** Bytes of the block that are in the window. */
+let loaded: u32 = 0;
+
+/** The old section of the chunk, as coding contexts. */
+let section: u32 = 0;
+let sectionFrom: u32 = 0;
+let sectionEnd: u32 = 0;
+let entryBytes: u32 = 0;
+
+/** Begins the block, or the part of it that lies in the section being coded. */
+export function openBlock(block: Block, skip: u32, bytes: u32): void {
+  fresh = block.fresh + skip;
+  old = block.old + skip;
+  length = bytes;
+  done = 0;
+  loaded = 0;
+  sectionEnd = 0;
+  clearWindow();
+  loadOld(0);
+  openBlockFields(old, length);
+}
+
+/** Fills the window's two last thirds with old bytes from `from` on, as far as the block goes. */
+function loadOld(from: u32): void {
+  const end = min(from + 2 * CHUNK, length);
+  while (loaded < end) {
+    const at = old + loaded;
+    const page = oldPage(at >>> 12);
+    const inside = at & 4095;
+    const bytes = min(end - loaded, 4096 - inside);
+    const to = <usize>(CHUNK + loaded - from);
+    memory.copy(predicted + to, page.bytes + <usize>inside, bytes);
+    memory.copy(other + to, page.bytes + <usize>inside, bytes);
+    loaded += bytes;
+  }
+}
+
+/** Codes on until `limit` new bytes of the block are done or all; returns how many are. */
+export function continueBlock(limit: u32): u32 {
+  const end = min(limit, length);
+  while (done < end) {
+    const to = min(done + CHUNK, length);
+    predictFields(fresh, old, length, done, to);
+    findSection(old + done);
+    codeChunk(fresh + done, to - done, done, length, old + done, section, sectionFrom, entryBytes);
+    learnFields(to);
+    done = to;
+    if (done === length) break;
+    slideWindow();
+    loadOld(done);
+  }
+  return done;
+}
+
+function findSection(at: u32): void {
+  if (sectionEnd !== 0 && at >= sectionFrom && at < sectionEnd) return;
+  section = 0;
+  entryBytes = 0;
+  sectionFrom = at;
+  sectionEnd = at + CHUNK;
+  const image = imageOfOffset(at);
+  if (image === null) return;
+  const found = sectionBefore(image, at);
+  if (found === null) return;
+  section = found.index + 1;
+  sectionFrom = found.offset;
+  sectionEnd = found.offset + found.bytes;
+  entryBytes = found.entry;
+}
+
+/** The section that holds the old byte at `at`, or null. */
+function sectionBefore(image: Image, at: u32): Section | null {
+  for (let i: u32 = 0; i < image.sectionCount; i++) {
+    const s = image.section(i);
+    if (at - s.offset < s.bytes) return s;
+  }
+  return null;
+}

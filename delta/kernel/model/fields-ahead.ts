@@ -1,0 +1,174 @@
+// The references of a block: predicted before the chunk where they begin, learned when it is known.
+
+import { addressOf, Image, NO_PLACE } from '../elf/image';
+import { confidence, learnTarget, missRate, OFFSET_KEY, predictTarget, runnerUp } from '../learn/targets';
+import { mapAddress, mapOffset } from '../map/map';
+import { alloc } from '../memory';
+import { putField, takeField } from '../refs/fields';
+import { fieldBytes, hasBase, isOffsetKind, Kind, Ref, REF_BYTES } from '../refs/kinds';
+import { oldByte, oldPage } from '../scan/pages';
+import { freshBase, sectionStart } from './output';
+import { CHUNK, kinds, other, predicted, risk, setRisk, sureness } from './window';
+
+/** A predicted reference whose field is not complete yet: 32 bytes. */
+@unmanaged
+class Pending {
+  /** First byte after the field, in the block. */
+  end: u32;
+  fresh: u32;
+  key: u32;
+  place: u32;
+  base: u32;
+  target: u32;
+  kind: u32;
+  aux: u32;
+}
+
+const PENDING_BYTES: usize = 32;
+const MAX_PENDING: u32 = 32;
+/** Confidence of a field that goes up by steps. */
+const STEP_CONFIDENCE: u32 = 49;
+/** Blocks shorter than this are often wrong: their targets are not learned. */
+const MIN_LEARNED: u32 = 24;
+
+let image: Image = changetype<Image>(0);
+let pending: usize = 0;
+let pendingCount: u32 = 0;
+let page: u32 = 0;
+let index: u32 = 0;
+let learns: bool = true;
+
+export function openFields(fresh: Image): void {
+  image = fresh;
+  pending = alloc(PENDING_BYTES * MAX_PENDING);
+}
+
+/** Begins a block at old offset `old`. */
+export function openBlockFields(old: u32, length: u32): void {
+  pendingCount = 0;
+  learns = length >= MIN_LEARNED;
+  page = old >>> 12;
+  const known = oldPage(page);
+  index = 0;
+  while (index < known.count && refAt(known.refs, index).offset < old) index++;
+}
+
+@inline
+function refAt(refs: usize, i: u32): Ref {
+  return changetype<Ref>(refs + <usize>i * REF_BYTES);
+}
+
+@inline
+function pendingAt(i: u32): Pending {
+  return changetype<Pending>(pending + <usize>i * PENDING_BYTES);
+}
+
+/**
+ * Predicts into the window the references of the block (new `fresh`, old `old`, `length` bytes) that
+ * begin before `to`; the window's chunk begins at `from`.
+ */
+export function predictFields(fresh: u32, old: u32, length: u32, from: u32, to: u32): void {
+  const end = old + length;
+  setRisk(0);
+  for (;;) {
+    const known = oldPage(page);
+    if (index >= known.count) {
+      if ((page + 1) << 12 >= old + to) return;
+      page++;
+      index = 0;
+      continue;
+    }
+    const ref = refAt(known.refs, index);
+    if (ref.offset >= old + to) return;
+    index++;
+    if (end - ref.offset < fieldBytes(ref.kind)) continue;
+    predictField(ref, fresh, old, from);
+  }
+}
+
+function predictField(ref: Ref, fresh: u32, old: u32, from: u32): void {
+  const position = ref.offset - old;
+  const kind = <u32>ref.kind;
+  const aux = <u32>ref.aux;
+  const length = fieldBytes(kind);
+  const window = <usize>(CHUNK + position - from);
+  const at = predicted + window;
+  let sure: u32;
+  if (kind === Kind.STEP32 || kind === Kind.STEP64) {
+    if (!putStep(ref.offset, fresh + position, position, from, kind, aux, at)) return;
+    memory.copy(other + window, at, length);
+    sure = STEP_CONFIDENCE;
+  } else {
+    const newPlace = fresh + position;
+    const address = addressOf(image, newPlace);
+    const place = address === NO_PLACE ? newPlace : address;
+    const isOffset = isOffsetKind(kind);
+    const key = isOffset ? ref.target | OFFSET_KEY : ref.target;
+    const refBase = ref.base;
+    const target = predictTarget(key);
+    const second = runnerUp;
+    sure = confidence;
+    setRisk(risk + missRate);
+    const base = isOffset ? mapOffset(refBase) : hasBase(kind) ? mapAddress(refBase) : 0;
+    putField(kind, aux, at, place, target, base, image);
+    if (second === target) memory.copy(other + window, at, length);
+    else putField(kind, aux, other + window, place, second, base, image);
+    if (pendingCount < MAX_PENDING && kind !== Kind.A64_ADRP) {
+      const p = pendingAt(pendingCount++);
+      p.end = position + length;
+      p.fresh = newPlace;
+      p.key = key;
+      p.place = place;
+      p.base = base;
+      p.target = target;
+      p.kind = kind;
+      p.aux = aux;
+    }
+  }
+  for (let i: u32 = 0; i < length; i++) {
+    store<u8>(kinds + window + <usize>i, <u8>(kind * 8 + min(i, 7)));
+    store<u8>(sureness + window + <usize>i, <u8>sure);
+  }
+}
+
+/** The field as the previous entry's new value plus the old step; false without a previous entry. */
+function putStep(
+  old: u32,
+  fresh: u32,
+  position: u32,
+  from: u32,
+  kind: u32,
+  aux: u32,
+  at: usize,
+): bool {
+  if (position < aux || fresh - aux < sectionStart) return false;
+  const bytes: u32 = kind === Kind.STEP32 ? 4 : 8;
+  let carry: i32 = 0;
+  for (let i: u32 = 0; i < bytes; i++) {
+    const step = <i32>oldByte(old + i) - <i32>oldByte(old - aux + i);
+    const isMade = position - aux + i < from;
+    const made = isMade ? freshBase + <usize>(fresh - aux + i) : at - <usize>(aux - i);
+    const sum = <i32>load<u8>(made) + step + carry;
+    store<u8>(at + <usize>i, <u8>sum);
+    carry = sum >> 8;
+  }
+  return true;
+}
+
+/** Learns from the fields that end at or before `to`. */
+export function learnFields(to: u32): void {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < pendingCount; i++) {
+    const p = pendingAt(i);
+    if (p.end > to) {
+      if (kept !== i) memory.copy(pending + <usize>kept * PENDING_BYTES, pending + <usize>i * PENDING_BYTES, PENDING_BYTES);
+      kept++;
+      continue;
+    }
+    if (!learns) continue;
+    const bytes = freshBase + <usize>p.fresh;
+    const actual = takeField(p.kind, p.aux, bytes, p.place, p.base, p.target, image);
+    if (actual !== NO_PLACE) learnTarget(p.key, actual);
+  }
+  pendingCount = kept;
+}

@@ -1,0 +1,128 @@
+// The old bytes and their references, a page at a time: the only memory of the old file while applying.
+
+import { imageAt, imageCount } from '../elf/images';
+import { alloc } from '../memory';
+import { oldBase, oldSize, readOld } from '../old';
+import { REF_BYTES } from '../refs/kinds';
+import { clearRefs, refCount, refs } from './emit';
+import { addPage, MAX_PAGE_REFS, PAGE_BYTES, PAGE_SHIFT } from './page';
+import { settleRefs } from './settle';
+
+/** Bytes that can be read after a page's own; zeros after the end of the old bytes. */
+const BYTES_AFTER: u32 = 16;
+const SLOTS: u32 = 64;
+const NO_PAGE: u32 = 0xffffffff;
+const NOT_SCANNED: u32 = 0xffffffff;
+
+/** A page; it stays until {@link SLOTS} - 1 others have been asked for. */
+@unmanaged
+export class OldPage {
+  /** Its bytes are those from `index` * 4096. */
+  index: u32;
+  /** Where they lie. */
+  bytes: usize;
+  /** Its references ({@link Ref}), and how many. */
+  refs: usize;
+  count: u32;
+  /** When it was last asked for. */
+  used: u32;
+  /** Memory for its bytes when they have to be copied. */
+  copy: usize;
+}
+
+let slots: usize = 0;
+/** For each page its slot + 1, or 0: bytes. */
+let slotOf: usize = 0;
+let clock: u32 = 0;
+let lastPage: u32 = NO_PAGE;
+let lastBytes: usize = 0;
+
+/** Allocates the cache for the old bytes that openOld has told of; once a session. */
+export function openPages(): void {
+  slots = alloc(<usize>SLOTS * offsetof<OldPage>());
+  slotOf = alloc(((<usize>oldSize) >> PAGE_SHIFT) + 1);
+  clock = 0;
+  lastPage = NO_PAGE;
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const page = slot(i);
+    page.index = NO_PAGE;
+    page.copy = alloc(PAGE_BYTES + BYTES_AFTER);
+    page.refs = alloc(<usize>MAX_PAGE_REFS * REF_BYTES);
+  }
+}
+
+function slot(index: u32): OldPage {
+  return changetype<OldPage>(slots + <usize>index * offsetof<OldPage>());
+}
+
+/** The page that holds old bytes from `index` * 4096, which must be below the number of old bytes. */
+export function oldPage(index: u32): OldPage {
+  const page = pageBytes(index);
+  if (page.count === NOT_SCANNED) scanInto(page);
+  return page;
+}
+
+/** The old byte at `offset`; 0 after the last. */
+export function oldByte(offset: u32): u32 {
+  const index = offset >> PAGE_SHIFT;
+  if (index !== lastPage) {
+    if (offset >= oldSize) return 0;
+    lastBytes = pageBytes(index).bytes;
+    lastPage = index;
+  }
+  return load<u8>(lastBytes + (offset & (PAGE_BYTES - 1)));
+}
+
+function pageBytes(index: u32): OldPage {
+  const known = <u32>load<u8>(slotOf + index);
+  const page = known === 0 ? fetch(index) : slot(known - 1);
+  page.used = ++clock;
+  return page;
+}
+
+/** Takes the slot that was not asked for the longest. */
+function fetch(index: u32): OldPage {
+  let oldest: u32 = 0;
+  for (let i: u32 = 1; i < SLOTS; i++) if (slot(i).used < slot(oldest).used) oldest = i;
+  const page = slot(oldest);
+  if (page.index !== NO_PAGE) store<u8>(slotOf + page.index, 0);
+  if (page.index === lastPage) lastPage = NO_PAGE;
+  store<u8>(slotOf + index, <u8>(oldest + 1));
+  page.index = index;
+  page.count = NOT_SCANNED;
+  readBytes(page);
+  return page;
+}
+
+function readBytes(page: OldPage): void {
+  const from = page.index << PAGE_SHIFT;
+  const wanted = PAGE_BYTES + BYTES_AFTER;
+  if (oldBase !== 0 && oldSize - from >= wanted) {
+    page.bytes = oldBase + from;
+    return;
+  }
+  const length = min(oldSize - from, wanted);
+  const bytes = readOld(from, length, page.copy);
+  if (bytes !== page.copy) memory.copy(page.copy, bytes, length);
+  memory.fill(page.copy + length, 0, wanted - length);
+  page.bytes = page.copy;
+}
+
+/** A page can hold the end of one source and the beginning of the next. */
+function scanInto(page: OldPage): void {
+  scanOldPage(page.index);
+  page.count = refCount;
+  memory.copy(page.refs, refs, <usize>refCount * REF_BYTES);
+}
+
+/** Finds the references of all sources that begin in a page of old bytes: `refCount` at `refs`. */
+export function scanOldPage(index: u32): void {
+  clearRefs();
+  const from = index << PAGE_SHIFT;
+  for (let i: u32 = 0; i < imageCount; i++) {
+    const image = imageAt(i);
+    const begins = image.fileOffset < from + PAGE_BYTES;
+    if (begins && image.fileOffset + image.fileBytes > from) addPage(image, index);
+  }
+  settleRefs(from);
+}

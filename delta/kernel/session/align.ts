@@ -1,0 +1,60 @@
+// Matching in three passes: as the files are, then twice with the references of both rewritten to what
+// they mean in the new file, so that moved code is equal code.
+
+import { Image, Machine } from '../elf/image';
+import { BLOCK_BYTES } from '../map/block';
+import { openMap } from '../map/map';
+import { joinBlocks, matchBytes, matchedBlocks } from '../match/match';
+import { alloc, mark, releaseBut } from '../memory';
+import { MAX_BLOCKS, setBlocks } from '../model/control';
+import { holeCount } from '../model/holes';
+import { clipBlocks, findHoles } from './holes';
+import { FieldLog, normaliseNew, normaliseOld, swapFields } from '../scan/normalise';
+
+const LATER_PASSES: u32 = 2;
+
+/** Finds the pair's blocks and keeps them for control; returns how many. */
+export function findBlocks(
+  old: usize,
+  oldLength: u32,
+  fresh: usize,
+  newLength: u32,
+  image: Image,
+): u32 {
+  let codeFrom: u32 = 0;
+  let codeTo: u32 = 0;
+  for (let i: u32 = 0; i < image.segmentCount; i++) {
+    const s = image.segment(i);
+    if ((s.flags & 1) === 0 || s.fileBytes <= codeTo - codeFrom) continue;
+    codeFrom = s.offset;
+    codeTo = s.offset + s.fileBytes;
+  }
+  let count = matchBytes(old, oldLength, fresh, newLength, codeFrom, codeTo, 0, 0, true);
+  let hints = matchedBlocks;
+  for (let pass: u32 = 1; pass <= LATER_PASSES; pass++) {
+    const base = mark();
+    const isModelled = image.machine !== Machine.NONE;
+    let oldLog = changetype<FieldLog>(0);
+    let newLog = changetype<FieldLog>(0);
+    if (isModelled) {
+      openMap(hints, count, image);
+      oldLog = normaliseOld();
+      newLog = normaliseNew(fresh, newLength, image);
+    }
+    count = matchBytes(old, oldLength, fresh, newLength, codeFrom, codeTo, hints, count, false);
+    if (pass === LATER_PASSES) {
+      count = joinBlocks(matchedBlocks, count, old, oldLength, fresh, newLength);
+    }
+    if (isModelled) {
+      swapFields(newLog);
+      swapFields(oldLog);
+    }
+    hints = base;
+    releaseBut(base, matchedBlocks, <usize>count * BLOCK_BYTES);
+  }
+  findHoles(image, fresh);
+  alloc(<usize>(holeCount + 1) * BLOCK_BYTES);
+  count = min(clipBlocks(hints, count), MAX_BLOCKS);
+  setBlocks(hints, count);
+  return count;
+}

@@ -1,0 +1,110 @@
+// Building: the host writes old and new bytes, `align` finds the blocks, then control and sections.
+
+import { openCosts } from '../code/cost';
+import { openPlain } from '../code/plain';
+import { Image, Machine } from '../elf/image';
+import { imageCount } from '../elf/images';
+import { parseImage } from '../elf/parse';
+import { newImage, segmentsOnly } from '../elf/segments';
+import { alloc, release } from '../memory';
+
+import { blockCount } from '../model/control';
+import { openHoles } from '../model/holes';
+import { openOutput } from '../model/output';
+import { continueSection, endOfSection, openSectionModels } from '../model/section';
+import { openOld } from '../old';
+import { openScan } from '../scan/emit';
+import { openSettle } from '../scan/settle';
+import { openPages } from '../scan/pages';
+import { findBlocks } from './align';
+import { beginOutput, endOutput, openOutputs } from './coding';
+import { codeHead, FAST, openCoding, openModels } from './models';
+import { openSources, parseSources, sourceMachine } from './sources';
+import { openStreams } from './streams';
+
+/** Before and after both files, so that reads of whole words near the ends stay in memory. */
+const MARGIN: u32 = 64;
+
+let oldBytes: usize = 0;
+let oldLength: u32 = 0;
+let newBytes: usize = 0;
+let newLength: u32 = 0;
+let fresh: Image = changetype<Image>(0);
+let profile: u32 = 0;
+
+/** Begins a session for a pair of these sizes; the host then sets the sources and writes the bytes. */
+export function openEncoder(oldSize: u32, newSize: u32, sources: u32, asProfile: u32): void {
+  release(0);
+  profile = asProfile;
+  openStreams();
+  openSources(sources);
+  oldLength = oldSize;
+  newLength = newSize;
+  oldBytes = alloc(<usize>(oldSize + 2 * MARGIN)) + MARGIN;
+  newBytes = alloc(<usize>(newSize + 2 * MARGIN)) + MARGIN;
+}
+
+/** Where the host writes the old bytes. */
+export function oldPointer(): usize {
+  return oldBytes;
+}
+
+/** Where the host writes the new bytes. */
+export function newPointer(): usize {
+  return newBytes;
+}
+
+/** Finds the blocks; returns how many. */
+export function align(): u32 {
+  openScan();
+  openSettle();
+  openHoles();
+  openOld(newLength, newBytes);
+  fresh = parseImage(0, newLength, 0);
+  openOld(oldLength, oldBytes);
+  parseSources();
+  if (imageCount === 0 || fresh.machine !== sourceMachine()) {
+    fresh = newImage(Machine.NONE, 0, newLength, 0);
+  }
+  const count = findBlocks(oldBytes, oldLength, newBytes, newLength, fresh);
+  fresh = segmentsOnly(fresh);
+  return count;
+}
+
+/** Codes all that comes before the first section; see streams.ts for the outputs. */
+export function encodeControl(): void {
+  openPlain(profile === FAST);
+  openCoding();
+  openCosts();
+  openOutputs(longestSection(), blockCount * 4);
+  beginOutput();
+  codeHead(fresh, newLength);
+  endOutput();
+  openPages();
+  openModels(fresh);
+}
+
+function longestSection(): u32 {
+  let longest: u32 = 0;
+  for (let from: u32 = 0; from < newLength; ) {
+    const to = sectionEnd(from);
+    longest = max(longest, to - from);
+    from = to;
+  }
+  return longest;
+}
+
+/** Where the section that begins at new offset `from` ends. */
+export function sectionEnd(from: u32): u32 {
+  return endOfSection(from, newLength);
+}
+
+/** Codes the section that begins at new offset `from`. */
+export function encodeSection(from: u32): void {
+  const end = sectionEnd(from);
+  beginOutput();
+  openOutput(newBytes, from);
+  openSectionModels(from, end);
+  continueSection(end);
+  endOutput();
+}
