@@ -67,8 +67,6 @@ export interface DeltaSink {
 }
 
 export interface ApplyOptions extends IoOptions {
-  /** What the engine's coded bytes went to (engine/statistics.ts), summed over the outputs. */
-  readonly onStatistics?: ((bytes: readonly number[]) => void) | undefined;
   /** Bytes of output made so far, of all outputs that are not reused. */
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
@@ -132,7 +130,6 @@ export async function applyDelta(
     if (existing !== undefined) await run.resume(existing);
     const report = (bytes: number): void => options.onProgress?.(done + bytes, total);
     await writeOutput(run, sink, output, report, options.signal);
-    options.onStatistics?.(run.statistics());
     done += output.size;
     frameOffset = run.frameOffset;
   }

@@ -95,11 +95,6 @@ export class OutputRun {
     }
   }
 
-  /** As {@link ModelRun.statistics}. */
-  statistics(): readonly number[] {
-    return this.#models?.statistics() ?? [];
-  }
-
   async #nextHead(): Promise<FrameHead> {
     const place = { version: this.#version, done: this.done, size: this.#output.size };
     return readFrameHead(this.#source, this.#frameOffset, place);

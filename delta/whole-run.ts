@@ -67,10 +67,6 @@ export class WholeRun {
     }
   }
 
-  statistics(): readonly number[] {
-    return [];
-  }
-
   async *#stored(): AsyncGenerator<Buffer> {
     for (let at = this.#start; at < this.#source.size; at += PIECE_BYTES) {
       yield await this.#source.read(at, Math.min(PIECE_BYTES, this.#source.size - at));

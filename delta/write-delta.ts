@@ -8,12 +8,14 @@ import { fromErrno } from '../storage/durable.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import type { RandomAccess } from '../storage/random-access.ts';
 import { codecName } from './codecs/registry.ts';
+import { addStatistics, nameStatistics, type Spent } from './engine/statistics.ts';
 import { joinFile } from './join-file.ts';
 import { BaseSpace } from './format/base-space.ts';
 import type { DeltaHeader, DeltaKind, FileFacts, ImageFacts } from './format/facts.ts';
 import { formatHeader, VERSION } from './format/header.ts';
 import { EFFORTS } from './format/stream.ts';
 import { encodeOutput } from './plan/encode-output.ts';
+import type { EncodedPair } from './plan/encoded-pair.ts';
 import type { Instruction, Part } from './plan/instruction.ts';
 import type { BuildProgress } from './plan/progress.ts';
 
@@ -28,6 +30,8 @@ export interface BuildReport {
   readonly ramBytes: number;
   /** New files by codec, with their own bytes. */
   readonly codecs: DeltaResult['codecs'];
+  /** What the engine spent its bytes on; absent where it was not used. */
+  readonly spent?: Spent | undefined;
 }
 
 export interface BaseFile extends FileFacts {
@@ -77,7 +81,8 @@ export async function writeDelta(input: WriteDeltaInput): Promise<BuildReport> {
     const head = await formatHeader(header, EFFORTS[input.profile]);
     const digest = await joinFile(head, framesPath, input.output);
     const size = head.length + framesBytes;
-    return { digest, size, ramBytes, codecs: countCodecs(input.outputs) };
+    const { outputs } = input;
+    return { digest, size, ramBytes, codecs: countCodecs(outputs), spent: countSpent(outputs) };
   } catch (error) {
     throw fromErrno(error, `writing the delta ${input.output}`);
   } finally {
@@ -161,4 +166,18 @@ function countCodecs(outputs: readonly PlannedOutput[]): DeltaResult['codecs'] {
     }
   }
   return counts;
+}
+
+function countSpent(outputs: readonly PlannedOutput[]): Spent | undefined {
+  const pairs = new Set<EncodedPair>();
+  for (const output of outputs) {
+    for (const part of output.reuse ? [] : output.parts) {
+      for (const instruction of part.instructions) {
+        if (instruction.kind === 'model') pairs.add(instruction.pair);
+      }
+    }
+  }
+  let counters: readonly number[] = [];
+  for (const { statistics } of pairs) counters = addStatistics(counters, statistics);
+  return nameStatistics(counters);
 }

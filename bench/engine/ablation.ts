@@ -7,8 +7,19 @@ export interface Ablation {
   readonly mask: number;
 }
 
-/** The engine's steps by name and their bits, as the kernel numbers them. */
-const STEPS: Readonly<Record<string, number>> = {};
+/** The engine's steps by name and their bits, as kernel/ablation.ts numbers them. */
+const STEPS: Readonly<Record<string, number>> = {
+  references: 1,
+  rematch: 2,
+  join: 4,
+  'eh-frame': 8,
+  'table-fields': 16,
+  shorts: 32,
+  learning: 64,
+  'old-fields': 128,
+  priming: 256,
+  'mixer-sets': 512,
+};
 
 /** `all`: every step by itself; else a step's name, or a mask such as `0x6`. */
 export function parseAblations(texts: readonly string[]): Ablation[] {

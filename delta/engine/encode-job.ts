@@ -32,6 +32,8 @@ export type FromWorker =
       readonly offset: number;
       readonly length: number;
     }
+  /** Too much of the new bytes resembles nothing old. */
+  | { readonly kind: 'refused'; readonly literalBytes: number }
   | { readonly kind: 'control'; readonly streams: StepStreams }
   | { readonly kind: 'section'; readonly section: RawSection }
   | { readonly kind: 'done'; readonly statistics: readonly number[] }

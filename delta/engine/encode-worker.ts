@@ -5,6 +5,12 @@ import type { EncodeOrder, FromWorker, StepStreams, ToWorker } from './encode-jo
 import { Kernel } from './kernel.ts';
 
 const PIECE_BYTES = 1024 * 1024;
+/**
+ * More new bytes than this that nothing old resembles take the coder longer than they are worth: it
+ * makes a megabyte in about ten seconds, and little less of it than zstd does.
+ */
+const MAX_LITERAL_BYTES = 1024 * 1024;
+const MAX_LITERAL_SHARE = 1 / 2;
 
 /** The entry of an encoder thread: one pair at a time, each in a kernel of its own. */
 function main(module: WebAssembly.Module): void {
@@ -42,6 +48,11 @@ async function encode(
     });
     await load(kernel, order, need);
     kernel.call('align');
+    const literalBytes = kernel.literalBytes();
+    if (literalBytes > Math.max(MAX_LITERAL_BYTES, order.newBytes * MAX_LITERAL_SHARE)) {
+      post({ kind: 'refused', literalBytes });
+      return;
+    }
     kernel.call('encodeControl');
     const control = takeOutputs(kernel);
     post({ kind: 'control', streams: control }, control);

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 
 import type { IoOptions } from '../../storage/object-store.ts';
 import { checkAborted } from '../errors.ts';
-import { EncoderThread, type PairInput, type RawPair } from './encoder-thread.ts';
+import { EncoderThread, MOSTLY_NEW, type PairInput, type RawPair } from './encoder-thread.ts';
 
 interface Waiting {
   readonly bytes: number;
@@ -36,7 +36,7 @@ export class EncoderPool {
   }
 
   /** As {@link EncoderThread.encode}; a thread that ended is replaced. */
-  async encode(input: PairInput, options: IoOptions): Promise<RawPair> {
+  async encode(input: PairInput, options: IoOptions): Promise<RawPair | typeof MOSTLY_NEW> {
     const bytes = (input.old.size + input.fresh.size) * MEMORY_PER_BYTE;
     await this.#turn(bytes);
     let thread: EncoderThread | undefined;

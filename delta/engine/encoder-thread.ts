@@ -15,7 +15,12 @@ export interface PairInput {
   readonly fresh: RandomAccess;
   /** Wall time, in ms; past it the thread is ended. */
   readonly budgetMs: number;
+  /** Told of new bytes as their sections are done. */
+  readonly onCoded?: ((bytes: number) => void) | undefined;
 }
+
+/** Too much of the new bytes resembles nothing old: coding them takes longer than it is worth. */
+export const MOSTLY_NEW = 'mostly new';
 
 export interface RawPair {
   readonly control: StepStreams;
@@ -28,9 +33,14 @@ export interface RawPair {
 export class EncoderThread {
   readonly #worker: Worker;
   #isAlive = true;
+  #exchange: Exchange | undefined;
 
   constructor(module: WebAssembly.Module) {
     this.#worker = new Worker(ENCODE_WORKER, { workerData: { module }, name: 'delta-encoder' });
+    this.#worker.on('message', (message: FromWorker) => this.#exchange?.receive(message));
+    this.#worker.on('error', (cause: Error) => {
+      this.#end(new DeltaError('budget', `the engine's thread ended: ${cause.message}`, { cause }));
+    });
     // A thread without work does not keep the program running.
     this.#worker.unref();
   }
@@ -41,38 +51,40 @@ export class EncoderThread {
   }
 
   /** Rejects with `budget`, `aborted`, what reading throws, or `bad_format` when the kernel gives up. */
-  async encode(input: PairInput, { signal }: IoOptions): Promise<RawPair> {
-    const worker = this.#worker;
-    const exchange = new Exchange(worker, input);
-    const end = (error: Error): void => {
-      this.#isAlive = false;
-      void worker.terminate();
-      exchange.fail(error);
-    };
+  async encode(input: PairInput, { signal }: IoOptions): Promise<RawPair | typeof MOSTLY_NEW> {
+    const exchange = new Exchange(this.#worker, input);
+    this.#exchange = exchange;
     const timer = setTimeout(() => {
-      end(new DeltaError('budget', `the engine took more than ${input.budgetMs} ms`));
+      this.#end(new DeltaError('budget', `the engine took more than ${input.budgetMs} ms`));
     }, input.budgetMs);
     const onAbort = (): void => {
-      end(new DeltaError('aborted', 'comparing files: aborted', { cause: signal?.reason }));
+      this.#end(new DeltaError('aborted', 'comparing files: aborted', { cause: signal?.reason }));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    worker.ref();
-    worker.on('error', (cause: Error) => {
-      end(new DeltaError('budget', `the engine's thread ended: ${cause.message}`, { cause }));
-    });
+    this.#worker.ref();
     try {
       return await exchange.run();
+    } catch (error) {
+      // The thread may be anywhere in the pair, unless it said itself that it gave up.
+      if (!exchange.isOver) this.#end(error);
+      throw error;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      worker.removeAllListeners();
-      worker.unref();
+      this.#exchange = undefined;
+      this.#worker.unref();
     }
   }
 
   async close(): Promise<void> {
     this.#isAlive = false;
     await this.#worker.terminate();
+  }
+
+  #end(error: unknown): void {
+    this.#isAlive = false;
+    void this.#worker.terminate();
+    this.#exchange?.fail(error);
   }
 }
 
@@ -81,56 +93,70 @@ class Exchange {
   readonly #worker: Worker;
   readonly #input: PairInput;
   readonly #sections: RawSection[] = [];
+  readonly #result: Promise<RawPair | typeof MOSTLY_NEW>;
   #control: StepStreams = [];
-  #resolve: (pair: RawPair) => void = () => undefined;
-  #reject: (error: Error) => void = () => undefined;
+  #resolve: (pair: RawPair | typeof MOSTLY_NEW) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  #isOver = false;
 
   constructor(worker: Worker, input: PairInput) {
     this.#worker = worker;
     this.#input = input;
-  }
-
-  async run(): Promise<RawPair> {
-    const { profile, sources, fresh } = this.#input;
-    const result = new Promise<RawPair>((resolve, reject) => {
+    this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#worker.on('message', (message: FromWorker) => {
-      this.#receive(message).catch((error: unknown) => {
-        this.fail(error instanceof Error ? error : new Error(String(error)));
-      });
-    });
-    this.#send({ kind: 'encode', profile, sources, newBytes: fresh.size });
-    return result;
   }
 
-  fail(error: Error): void {
+  /** True once the thread is ready for another pair. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  async run(): Promise<RawPair | typeof MOSTLY_NEW> {
+    const { profile, sources, fresh } = this.#input;
+    this.#send({ kind: 'encode', profile, sources, newBytes: fresh.size });
+    return this.#result;
+  }
+
+  fail(error: unknown): void {
     this.#reject(error);
   }
 
-  async #receive(message: FromWorker): Promise<void> {
+  receive(message: FromWorker): void {
     switch (message.kind) {
-      case 'need': {
-        const side = message.side === 'old' ? this.#input.old : this.#input.fresh;
-        const bytes = new Uint8Array(await side.read(message.offset, message.length));
-        this.#send({ kind: 'piece', bytes }, [bytes.buffer]);
+      case 'need':
+        this.#give(message.side, message.offset, message.length).catch(this.#reject);
         return;
-      }
       case 'control':
         this.#control = message.streams;
         return;
       case 'section':
+        this.#input.onCoded?.(message.section.end - (this.#sections.at(-1)?.end ?? 0));
         this.#sections.push(message.section);
+        return;
+      case 'refused':
+        this.#isOver = true;
+        this.#resolve(MOSTLY_NEW);
         return;
       case 'done': {
         const { statistics } = message;
+        this.#isOver = true;
         this.#resolve({ control: this.#control, sections: this.#sections, statistics });
         return;
       }
-      case 'failed':
-        throw new DeltaError(message.code === 'budget' ? 'budget' : 'bad_format', message.message);
+      case 'failed': {
+        const code = message.code === 'budget' ? 'budget' : 'bad_format';
+        this.#isOver = true;
+        this.#reject(new DeltaError(code, message.message));
+      }
     }
+  }
+
+  async #give(side: 'old' | 'new', offset: number, length: number): Promise<void> {
+    const source = side === 'old' ? this.#input.old : this.#input.fresh;
+    const bytes = new Uint8Array(await source.read(offset, length));
+    this.#send({ kind: 'piece', bytes }, [bytes.buffer]);
   }
 
   #send(message: ToWorker, moved: readonly ArrayBuffer[] = []): void {

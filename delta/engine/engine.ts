@@ -9,6 +9,7 @@ import { METHOD } from '../format/stream-head.ts';
 import { EFFORTS, packStream, type PackedStream } from '../format/stream.ts';
 import type { StepStreams } from './encode-job.ts';
 import { EncoderPool } from './encoder-pool.ts';
+import { MOSTLY_NEW } from './encoder-thread.ts';
 import { compileKernel } from './kernel-file.ts';
 
 export interface EngineLimits {
@@ -36,6 +37,8 @@ export interface EnginePair {
   /** Bytes of each range. */
   readonly sources: readonly number[];
   readonly fresh: RandomAccess;
+  /** Told of new bytes as their sections are done. */
+  readonly onCoded?: ((bytes: number) => void) | undefined;
 }
 
 export type EngineResult =
@@ -90,6 +93,7 @@ export class Engine {
     const budgetMs = this.limits.budgetMs + (this.limits.budgetMsPerMib * bytes) / 2 ** 20;
     try {
       const raw = await this.#pool.encode({ ...pair, profile, budgetMs }, options);
+      if (raw === MOSTLY_NEW) return { kind: 'declined', reason: REASON.mostlyNew };
       const sections = [];
       for (const { end, streams } of raw.sections) {
         sections.push({ end, streams: await this.#pack(streams) });

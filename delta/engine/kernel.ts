@@ -31,9 +31,11 @@ type KernelFunction = (...numbers: readonly number[]) => number | undefined;
 
 interface KernelExports extends Readonly<Record<KernelCall, KernelFunction>> {
   readonly memory: WebAssembly.Memory;
+  /** After `align`: new bytes outside of all blocks. */
+  literalBytes?(): number;
   /** What the coded bits went to, in 1/256 bit; kernels without statistics leave these out. */
   statCount?(): number;
-  statBits?(index: number): bigint | number;
+  statBits?(index: number): number;
 }
 
 /** `Fault` of kernel/fail.ts. */
@@ -90,11 +92,16 @@ export class Kernel {
     return this.bytes(this.call('outputPointer', index), this.call('outputBytes', index));
   }
 
+  /** New bytes that nothing old resembles, once `align` is over; 0 if the kernel does not say. */
+  literalBytes(): number {
+    return (this.#exports.literalBytes?.() ?? 0) >>> 0;
+  }
+
   /** Bytes by what they were spent on (engine/statistics.ts names them); empty if it does not count. */
   statistics(): readonly number[] {
-    const { statCount, statBits } = this.#exports;
-    if (statCount === undefined || statBits === undefined) return [];
-    return Array.from({ length: statCount() }, (_, n) => Number(statBits(n)) / 256 / 8);
+    const exports = this.#exports;
+    const count = exports.statCount?.() ?? 0;
+    return Array.from({ length: count }, (_, n) => (exports.statBits?.(n) ?? 0) / 256 / 8);
   }
 }
 

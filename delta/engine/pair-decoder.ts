@@ -66,11 +66,6 @@ export class PairDecoder {
     return bytes === 0 ? EMPTY : this.#running.output(0);
   }
 
-  /** As {@link Kernel.statistics}. */
-  statistics(): readonly number[] {
-    return this.#kernel?.statistics() ?? [];
-  }
-
   get #running(): Kernel {
     if (this.#kernel === undefined) throw new TypeError('no pair is open');
     return this.#kernel;

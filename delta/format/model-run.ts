@@ -99,11 +99,6 @@ export class ModelRun {
     }
   }
 
-  /** What the coded bytes of everything so far went to; see {@link PairDecoder.statistics}. */
-  statistics(): readonly number[] {
-    return this.#decoder?.statistics() ?? [];
-  }
-
   async #make(): Promise<void> {
     if (this.#sectionEnd > 0 && this.#made === this.#sectionEnd) this.#finishSection();
     if (this.#pair === undefined) await this.#openNext();
@@ -160,7 +155,7 @@ export class ModelRun {
       control = { ...pairs };
       const reader = await this.#reader(pairs, SET_HEAD_BYTES);
       const heads = readSetHeads(reader, record.profile, pairs.end - pairs.at);
-      pairs.at += reader.offset + heads.reduce((sum, { head }) => sum + head.storedBytes, 0);
+      pairs.at += reader.offset + heads.reduce((sum, head) => sum + head.storedBytes, 0);
     }
     if (record === undefined || from === 0 || from >= record.newBytes) {
       throw broken(`the frame at byte ${frame} begins no pair to go on with`);
@@ -181,13 +176,13 @@ export class ModelRun {
     const reader = await this.#reader(from, SET_HEAD_BYTES);
     const heads = readSetHeads(reader, profile, from.end - from.at);
     from.at += reader.offset;
-    for (const { index, head } of heads) {
+    for (const [index, head] of heads.entries()) {
       if (head.storedBytes > from.end - from.at) throw broken('a stream ends too early');
-      if (head.method === METHOD.stored) {
-        this.#source.readSync(from.at, decoder.input(index, head.rawBytes));
-      } else {
+      if (head.method === METHOD.zstd || head.method === METHOD.brotli) {
         const raw = await unpackStream(head, await this.#source.read(from.at, head.storedBytes));
         decoder.input(index, head.rawBytes).set(raw);
+      } else {
+        this.#source.readSync(from.at, decoder.input(index, head.rawBytes));
       }
       from.at += head.storedBytes;
     }

@@ -18,6 +18,7 @@ export const REASON = {
   engineMissing: 10,
   engineBudget: 11,
   engineFailed: 12,
+  mostlyNew: 13,
 } as const;
 export type Reason = (typeof REASON)[keyof typeof REASON];
 
@@ -35,6 +36,7 @@ const REASON_TEXTS: Readonly<Record<Reason, string>> = {
   [REASON.engineMissing]: 'the engine was not built: an older codec took its place',
   [REASON.engineBudget]: 'the engine ran out of its time or memory budget',
   [REASON.engineFailed]: 'the engine gave up on these files',
+  [REASON.mostlyNew]: 'most of it resembles nothing old',
 };
 
 /** The reason in words. */

@@ -2,7 +2,13 @@ import { DeltaError } from '../errors.ts';
 import type { BaseSpace } from './base-space.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import { LIMITS } from './limits.ts';
-import { METHOD, readShortHead, writeShortHead, type StreamHead } from './stream-head.ts';
+import {
+  EMPTY_STREAM,
+  METHOD,
+  readShortHead,
+  writeShortHead,
+  type StreamHead,
+} from './stream-head.ts';
 import type { PackedStream } from './stream.ts';
 
 /** How a pair's streams are coded (FORMAT.md, "pairs"). */
@@ -90,26 +96,24 @@ export function writeStreamSet(
   for (const stream of streams) to.bytes(stream.stored);
 }
 
-/** The streams of a set, by their number; the stored bytes follow one after another. */
+/** The heads of a set, empty streams included; the stored bytes follow one after another. */
 export function readSetHeads(
   reader: ByteReader,
   profile: PairProfile,
   /** Bytes of the stream that the set is part of, from where `reader` began. */
   streamBytes: number,
-): readonly { readonly index: number; readonly head: StreamHead }[] {
+): readonly StreamHead[] {
   if (profile === PROFILE.small) {
     const named = reader.varint(LIMITS.streamBytes + 1);
     const rawBytes = named === 0 ? streamBytes - reader.offset : named - 1;
     if (rawBytes > LIMITS.streamBytes) throw broken(`has a stream of ${rawBytes} bytes`);
-    return [{ index: 0, head: { method: METHOD.stored, rawBytes, storedBytes: rawBytes } }];
+    return [{ method: METHOD.stored, rawBytes, storedBytes: rawBytes }];
   }
   const mask = reader.byte();
   if (mask >= 1 << SET_STREAMS) throw broken(`has the unknown streams ${mask}`);
-  const heads: { readonly index: number; readonly head: StreamHead }[] = [];
-  for (let index = 0; index < SET_STREAMS; index += 1) {
-    if ((mask & (1 << index)) !== 0) heads.push({ index, head: readShortHead(reader) });
-  }
-  return heads;
+  return Array.from({ length: SET_STREAMS }, (_, index) =>
+    (mask & (1 << index)) === 0 ? EMPTY_STREAM : readShortHead(reader),
+  );
 }
 
 function broken(problem: string): DeltaError {

@@ -25,23 +25,37 @@ export interface PackedStream {
   readonly stored: Uint8Array;
 }
 
+/** Long streams that zstd makes hardly smaller are packed or encrypted: brotli would take a second a MB. */
+const HARD_BYTES = 256 * 1024;
+const HARD_SHARE = 0.99;
+
 /** Compresses a stream with whatever makes it smallest. Copies `raw` when it is stored as it is. */
 export async function packStream(raw: Buffer, effort: Effort): Promise<PackedStream> {
   const rawBytes = raw.length;
   if (rawBytes === 0) return { method: METHOD.empty, rawBytes, stored: raw.subarray(0, 0) };
-  const [zstd, br] = await Promise.all([
-    compressFrame(raw, effort.zstdLevel),
-    brotli(raw, {
-      params: {
-        [constants.BROTLI_PARAM_QUALITY]: effort.brotliQuality,
-        [constants.BROTLI_PARAM_SIZE_HINT]: rawBytes,
-        // No larger than the stream needs: the window is memory on the device.
-        [constants.BROTLI_PARAM_LGWIN]: Math.min(Math.max(Math.ceil(Math.log2(rawBytes)), 10), 24),
-      },
-    }),
-  ]);
-  if (br.length < rawBytes && br.length <= zstd.length)
+  const zstd = compressFrame(raw, effort.zstdLevel);
+  if (rawBytes >= HARD_BYTES && (await zstd).length > rawBytes * HARD_SHARE) {
+    return smallest(raw, await zstd);
+  }
+  return smallest(raw, ...(await Promise.all([zstd, compressBrotli(raw, effort)])));
+}
+
+function compressBrotli(raw: Buffer, effort: Effort): Promise<Buffer> {
+  return brotli(raw, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: effort.brotliQuality,
+      [constants.BROTLI_PARAM_SIZE_HINT]: raw.length,
+      // No larger than the stream needs: the window is memory on the device.
+      [constants.BROTLI_PARAM_LGWIN]: Math.min(Math.max(Math.ceil(Math.log2(raw.length)), 10), 24),
+    },
+  });
+}
+
+function smallest(raw: Buffer, zstd: Buffer, br?: Buffer): PackedStream {
+  const rawBytes = raw.length;
+  if (br !== undefined && br.length < rawBytes && br.length <= zstd.length) {
     return { method: METHOD.brotli, rawBytes, stored: br };
+  }
   if (zstd.length < rawBytes) return { method: METHOD.zstd, rawBytes, stored: zstd };
   return { method: METHOD.stored, rawBytes, stored: Buffer.from(raw) };
 }

@@ -1,6 +1,7 @@
 // The kernel's interface to its host (delta/engine): numbers and addresses only. One session at a time,
 // of an encoder or of a decoder; opening one drops what was before.
 
+export { setAblation } from './ablation';
 export { statBits, statCount } from './code/cost';
 export {
   align,

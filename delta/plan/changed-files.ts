@@ -49,15 +49,7 @@ export async function chooseForFiles(input: ChangedFilesInput): Promise<readonly
   }
   const bundles = await bundleFiles(input, engine.limits);
   const order = [...bundles].sort((a, b) => b.bytes - a.bytes);
-  const jobs = new Map(
-    order.map((bundle) => [
-      bundle,
-      encodeBundle(engine, input, bundle).then((result) => {
-        input.onCompared?.(bundle.newBytes);
-        return result;
-      }),
-    ]),
-  );
+  const jobs = new Map(order.map((bundle) => [bundle, encodeBundle(engine, input, bundle)]));
   try {
     const choices: Choice[] = [];
     for (const bundle of bundles) {

@@ -21,6 +21,8 @@ export interface EncodedPair {
   readonly sections: readonly EncodedSection[];
   /** Of control and sections. */
   readonly storedBytes: number;
+  /** What they were spent on (engine/statistics.ts). */
+  readonly statistics: readonly number[];
 }
 
 export function sumStored(streams: readonly PackedStream[]): number {

@@ -15,7 +15,11 @@ export type BundleResult =
   | { readonly kind: 'chosen'; readonly choices: readonly Choice[] }
   | { readonly kind: 'declined'; readonly reason: Reason };
 
-type BundleInput = Pick<ChangedFilesInput, 'output' | 'bases' | 'signal'>;
+/** New bytes beyond this share of the old ones, and this many more, are mostly new. */
+const MOST_NEW_SHARE = 8;
+const MOST_NEW_BYTES = 1024 * 1024;
+
+type BundleInput = Pick<ChangedFilesInput, 'output' | 'bases' | 'signal' | 'onCompared'>;
 
 /**
  * Codes a bundle by the engine; its files are coded alone where that is smaller. Declines, so that
@@ -83,15 +87,19 @@ async function encodeWindows(
 /** The pair, or why there is none. */
 async function encodePair(
   engine: Engine,
-  { bases, signal }: BundleInput,
+  { bases, signal, onCompared }: BundleInput,
   sources: readonly OldRange[],
   fresh: RandomAccess,
 ): Promise<EncodedPair | Reason> {
   if (fresh.size === 0 || sources.length === 0) return REASON.nothingLike;
   const old = new ConcatAccess(sources.map((range) => sliceOf(bases, range)));
+  if (fresh.size > old.size * MOST_NEW_SHARE + MOST_NEW_BYTES) return REASON.mostlyNew;
   if (await isUnrelated(old, fresh)) return REASON.unrelated;
   const lengths = sources.map(({ length }) => length);
-  const result = await engine.encode({ old, sources: lengths, fresh }, { signal });
+  const result = await engine.encode(
+    { old, sources: lengths, fresh, onCoded: onCompared },
+    { signal },
+  );
   if (result.kind === 'declined') return result.reason;
   const sections: EncodedSection[] = [];
   let start = 0;
@@ -99,10 +107,10 @@ async function encodePair(
     sections.push({ start, end, streams, storedBytes: sumStored(streams) });
     start = end;
   }
-  const { control, profile } = result;
+  const { control, profile, statistics } = result;
   const storedBytes =
     sumStored(control) + sections.reduce((sum, section) => sum + section.storedBytes, 0);
-  return { profile, sources, newBytes: fresh.size, control, sections, storedBytes };
+  return { profile, sources, newBytes: fresh.size, control, sections, storedBytes, statistics };
 }
 
 function newBytesOf({ output }: BundleInput, { files }: Bundle): RandomAccess {

@@ -37,7 +37,8 @@ export async function price(
 
 async function settle(builder: FrameBuilder): Promise<number> {
   let sum = 0;
-  for (const stream of Object.values(builder.finish())) {
+  const { ops, sources, diffs, gaps, literals } = builder.finish();
+  for (const stream of [ops, sources, diffs, gaps, literals]) {
     if (stream.length > 0) sum += (await compressFrame(stream, LEVEL)).length;
   }
   builder.clear();

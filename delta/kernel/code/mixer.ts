@@ -5,6 +5,7 @@
 // Slots: 4 bytes each, probability of 1 (16 bits), count (8), check (8); buckets of two.
 // Inputs: for each context its stretch, and its stretch scaled by the count; then a constant.
 
+import { isLeftOut, Step } from '../ablation';
 import { alloc } from '../memory';
 import { codeBit } from './arith';
 import { squash, stretchTable, STRETCH_MAX } from './squash';
@@ -73,6 +74,8 @@ export class Mixer {
   refineMask: u32;
   limit: u32;
   count: u32;
+  /** Ablated: one set, nothing refined. */
+  isSimple: bool;
   maps: usize;
 
   @inline
@@ -103,7 +106,7 @@ export class Mixer {
     for (let i: u32 = 0; i < this.contexts; i++) {
       for (let row: i32 = 0; row < 9; row++) {
         for (let column: i32 = 0; column < 40; column++) {
-          const middle = ((column - 18) * 512 + 256) / 4;
+          const middle = ((column - 19) * 512 + 256) / 4;
           const sure = row === 0 ? 0 : row < 4 ? (middle * (row + 3)) / 8 : middle;
           store<u16>(this.maps + <usize>i * MAP_BYTES + <usize>(row * 40 + column) * 2, <u16>(squash(sure) >> 4));
         }
@@ -164,7 +167,7 @@ export class Mixer {
     const a1 = this.refine1 + ((<usize>(context1 & this.refineMask) * REFINE_STEPS + j) << 1);
     const r0 = (<u32>load<u16>(a0) * (256 - f) + <u32>load<u16>(a0, 2) * f) >>> 4;
     const r1 = (<u32>load<u16>(a1) * (256 - f) + <u32>load<u16>(a1, 2) * f) >>> 4;
-    let p = (2 * <u32>mixed + r0 + r1) >>> 2;
+    let p = this.isSimple ? <u32>mixed : (2 * <u32>mixed + r0 + r1) >>> 2;
     p = max(P_MIN, min(1048576 - P_MIN, p));
     bit = codeBit(bit, p);
 
@@ -209,7 +212,7 @@ export class Mixer {
       store<u32>(keys + (i << 2), slot);
       const s = <i32>load<i16>(stretchTable + <usize>((slot & 0xffff) >>> 4 << 1));
       const row = <u32>load<u8>(certainty + <usize>((slot >>> 16) & 255));
-      const map = this.maps + i * MAP_BYTES + <usize>((row * MAP_COLUMNS + <u32>((s + 9216) >> 9)) << 1);
+      const map = this.maps + i * MAP_BYTES + <usize>((row * MAP_COLUMNS + <u32>((s + 9728) >> 9)) << 1);
       store<u32>(mapped + (i << 2), <u32>map);
       store<i16>(inputs + (i << 1), <i16>s);
       store<i16>(inputs + (i << 1) + half, load<i16>(stretchTable + <usize>(load<u16>(map) >>> 4 << 1)));
@@ -312,6 +315,8 @@ export function newMixer(
   limit: u32,
 ): Mixer {
   const mixer = changetype<Mixer>(alloc(offsetof<Mixer>()));
+  mixer.isSimple = isLeftOut(Step.MIXER_SETS);
+  if (mixer.isSimple) s1 = s2 = s3 = 0;
   mixer.contexts = contexts;
   mixer.hashes = alloc(32 * 4);
   mixer.setBytes = ((<usize>contexts * 2 + 1) * 2 + 15) & ~(<usize>15);

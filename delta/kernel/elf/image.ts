@@ -43,6 +43,9 @@ export const enum Role {
   /** Arm: a PLT is code with entries of its own. */
   A32_PLT = 10,
   STRINGS = 11,
+  /** Arm: the index of exception tables, and the tables. */
+  ARM_EXIDX = 12,
+  ARM_EXTAB = 13,
 }
 
 /** A section with bytes in the file, 36 bytes. Sections ascend by offset and do not overlap. */

@@ -13,6 +13,7 @@ const enum Type {
   REL = 9,
   DYNSYM = 11,
   GNU_HASH = 0x6ffffff6,
+  ARM_EXIDX = 0x70000001,
   GNU_VERDEF = 0x6ffffffd,
   GNU_VERNEED = 0x6ffffffe,
   GNU_VERSYM = 0x6fffffff,
@@ -29,6 +30,10 @@ export function roleOf(image: Image, section: Section, type: u32, name: usize): 
   if (type === Type.REL) return entry === (image.is64 ? 16 : 8) ? Role.RELOCATIONS : Role.NONE;
   if (type === Type.STRTAB) return Role.STRINGS;
   if (type === Type.GNU_HASH) return Role.GNU_HASH;
+  if (image.machine === Machine.A32) {
+    if (type === Type.ARM_EXIDX) return Role.ARM_EXIDX;
+    if (isNamed(name, '.ARM.extab')) return Role.ARM_EXTAB;
+  }
   if (type === Type.HASH || isVersions(type)) return Role.NONE;
   // Notes are not loaded, but hold addresses (.note.stapsdt).
   if (type === Type.NOTE) return Role.DATA;

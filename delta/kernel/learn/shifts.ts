@@ -33,7 +33,7 @@ function holds(stretch: u32): bool {
 /** True if the key's stretch, or the one before, has moved targets. */
 export function findShift(key: u32): bool {
   const stretch = key >>> STRETCH_SHIFT;
-  return holds(stretch) || holds(stretch - 1);
+  return holds(stretch) || (stretch > 0 && holds(stretch - 1));
 }
 
 @inline

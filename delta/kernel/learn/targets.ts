@@ -1,6 +1,7 @@
 // The new target of a reference: three candidates (seen before, the shift of its stretch, the map),
 // each with an accuracy learned for its own state; the most accurate is taken.
 
+import { isLeftOut, Step } from '../ablation';
 import { alloc } from '../memory';
 import { mapAddress, mapOffset, mapTrust } from '../map/map';
 import { exactAgreement, exactTarget, findExact, learnExact, openExact, resetExact } from './exact';
@@ -128,6 +129,7 @@ function missClass(miss: i32): u32 {
 
 /** Learns that `key` goes to `actual`. */
 export function learnTarget(key: u32, actual: u32): void {
+  if (isLeftOut(Step.LEARNING)) return;
   gather(key);
   for (let i: u32 = 0; i < candidateCount; i++) {
     const at = accuracy + (<usize>load<u32>(candidates + (<usize>i << 3), 4) << 1);

@@ -2,13 +2,19 @@
 
 import { addressOf, Image, NO_PLACE, offsetOf } from '../elf/image';
 import { imageOfAddress } from '../elf/images';
-import { alloc } from '../memory';
+import { alloc, release } from '../memory';
 import { Block, BLOCK_BYTES } from './block';
-import { sortByOld } from './sort';
+import { heapByOld, sinkByOld } from './heap';
 
 /** Blocks by old offset, without overlaps there. */
 let entries: usize = 0;
 let entryCount: u32 = 0;
+/** Blocks that wait for their turn, the least old offset first. */
+let heap: usize = 0;
+/** Entries that {@link makeRoom} left. */
+let keptBefore: u32 = 0;
+/** Blocks cut in front, for each block. */
+const MAX_AGAIN: u32 = 4;
 /** Index of the last entry found: targets come in runs. */
 let last: u32 = 0;
 
@@ -21,9 +27,11 @@ export let mapTrust: u32 = 0;
 export function openMap(blocks: usize, count: u32, image: Image): void {
   fresh = image;
   entries = alloc(<usize>count * BLOCK_BYTES);
-  memory.copy(entries, blocks, <usize>count * BLOCK_BYTES);
-  sortByOld(entries, count);
+  heap = alloc(<usize>count * BLOCK_BYTES);
+  memory.copy(heap, blocks, <usize>count * BLOCK_BYTES);
+  heapByOld(heap, count);
   entryCount = resolveOverlaps(count);
+  release(heap);
   last = 0;
 }
 
@@ -32,36 +40,53 @@ function entry(index: u32): Block {
   return changetype<Block>(entries + <usize>index * BLOCK_BYTES);
 }
 
-/** Of two blocks with the same old bytes the longer keeps them; the number of blocks left. */
+/**
+ * Of two blocks with the same old bytes the longer keeps them; a block that loses its first bytes comes
+ * again in the order of the rest, which may happen so often in all.
+ *
+ * @returns the number of blocks left
+ */
 function resolveOverlaps(count: u32): u32 {
   let kept: u32 = 0;
-  for (let i: u32 = 0; i < count; i++) {
-    const block = entry(i);
-    let old = block.old;
-    let place = block.fresh;
-    let length = block.length;
-    while (kept > 0) {
+  let waiting = count;
+  let again: u32 = MAX_AGAIN * count;
+  while (waiting > 0) {
+    const block = changetype<Block>(heap);
+    if (!makeRoom(block, kept)) {
       const before = entry(kept - 1);
-      const end = before.old + before.length;
-      if (end <= old) break;
-      if (before.length >= length) {
-        const cut = min(end - old, length);
-        old += cut;
-        place += cut;
-        length -= cut;
-        break;
+      const cut = before.old + before.length - block.old;
+      if (cut < block.length && again > 0) {
+        again--;
+        block.old += cut;
+        block.fresh += cut;
+        block.length -= cut;
+      } else {
+        waiting--;
+        memory.copy(heap, heap + <usize>waiting * BLOCK_BYTES, BLOCK_BYTES);
       }
-      before.length = old - before.old;
-      if (before.length > 0) break;
-      kept--;
+      sinkByOld(heap, 0, waiting);
+      continue;
     }
-    if (length === 0) continue;
-    const to = entry(kept++);
-    to.old = old;
-    to.fresh = place;
-    to.length = length;
+    kept = keptBefore;
+    memory.copy(entries + <usize>kept * BLOCK_BYTES, heap, BLOCK_BYTES);
+    kept++;
+    waiting--;
+    memory.copy(heap, heap + <usize>waiting * BLOCK_BYTES, BLOCK_BYTES);
+    sinkByOld(heap, 0, waiting);
   }
   return kept;
+}
+
+/** Cuts the last entry, the only one that can reach into the block, if it is shorter; false if not. */
+function makeRoom(block: Block, kept: u32): bool {
+  keptBefore = kept;
+  if (kept === 0) return true;
+  const before = entry(kept - 1);
+  if (before.old + before.length <= block.old) return true;
+  if (before.length >= block.length) return false;
+  before.length = block.old - before.old;
+  if (before.length === 0) keptBefore--;
+  return true;
 }
 
 /** The last entry that begins at or before `old`; entryCount when there is none. */

@@ -17,6 +17,7 @@ let to: i32 = 0;
 let hits: u32 = 0;
 
 export function openAhead(): void {
+  from = 0;
   to = 0;
 }
 

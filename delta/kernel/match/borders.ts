@@ -2,34 +2,49 @@
 // them. It belongs where functions and records begin, since the map of old to new places is made of it.
 
 import { Block, BLOCK_BYTES } from '../map/block';
-import { fresh, old } from './inputs';
+import { fresh, old, oldLength } from './inputs';
 
 /** How far a border is moved. */
 const REACH: u32 = 64;
 /** The largest alignment that counts: 2^5 bytes. */
 const MAX_ALIGNMENT: u32 = 1 << 5;
 
-/** Moves borders, in place, at no price: each new byte is still copied as well as before. */
-export function alignBorders(blocks: usize, count: u32): void {
-  for (let i: u32 = 1; i < count; i++) {
-    const left = changetype<Block>(blocks + <usize>(i - 1) * BLOCK_BYTES);
+/**
+ * Moves borders, in place, at no price: each new byte is still copied as well as before. Blocks that have
+ * no byte left go.
+ *
+ * @returns the new number of blocks
+ */
+export function alignBorders(blocks: usize, count: u32): u32 {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
     const right = changetype<Block>(blocks + <usize>i * BLOCK_BYTES);
-    if (left.fresh + left.length !== right.fresh) continue;
-    const move = bestMove(left, right);
-    left.length += move;
-    right.fresh += move;
-    right.old += move;
-    right.length -= move;
+    while (kept > 0) {
+      const left = changetype<Block>(blocks + <usize>(kept - 1) * BLOCK_BYTES);
+      if (left.fresh + left.length !== right.fresh) break;
+      const move = bestMove(left, right);
+      left.length += move;
+      right.fresh += move;
+      right.old += move;
+      right.length -= move;
+      if (left.length > 0) break;
+      kept--;
+    }
+    if (right.length === 0) continue;
+    const at = blocks + <usize>kept * BLOCK_BYTES;
+    kept++;
+    if (at !== changetype<usize>(right)) memory.copy(at, changetype<usize>(right), BLOCK_BYTES);
   }
+  return kept;
 }
 
-/** By how much the border is to move: to the earliest of the best places; both blocks keep a byte. */
+/** By how much the border is to move: to the earliest of the best places. */
 function bestMove(left: Block, right: Block): i32 {
   const middle = right.fresh;
   const toLeft = left.old - left.fresh;
   const toRight = right.old - right.fresh;
-  const low = middle - min(REACH, left.length - 1);
-  const high = middle + min(REACH, right.length - 1);
+  const low = middle - min(min(REACH, left.length), right.old);
+  const high = middle + min(min(REACH, right.length), <u32>oldLength - (left.old + left.length));
   let from = middle;
   while (from > low && isTie(from - 1, toLeft, toRight)) from--;
   let best = from;

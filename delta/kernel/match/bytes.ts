@@ -5,7 +5,7 @@ export function equalBytes(a: usize, b: usize, limit: i32): i32 {
   let n: i32 = 0;
   while (n + 8 <= limit) {
     const x = load<u64>(a + n) ^ load<u64>(b + n);
-    if (x !== 0) return n + (<i32>ctz(x) >> 3);
+    if (x !== 0) return n + ((<i32>ctz(x)) >> 3);
     n += 8;
     if (n < 64) continue;
     while (n + 32 <= limit) {
@@ -25,9 +25,9 @@ export function equalMask(a: usize, b: usize, count: i32): u64 {
   let n: i32 = 0;
   for (; n + 16 <= count; n += 16) {
     const equal = i8x16.eq(v128.load(a + n), v128.load(b + n));
-    mask |= <u64>(<u32>i8x16.bitmask(equal)) << n;
+    mask |= (<u64>(<u32>i8x16.bitmask(equal))) << n;
   }
-  for (; n < count; n++) mask |= <u64>(load<u8>(a + n) === load<u8>(b + n)) << n;
+  for (; n < count; n++) mask |= (<u64>(load<u8>(a + n) === load<u8>(b + n))) << n;
   return mask;
 }
 

@@ -12,6 +12,9 @@ let from: i32 = 0;
 let to: i32 = 0;
 let shift: i32 = LITERAL;
 
+/** Blocks this near are worth trying outside of their own places. */
+const REACH: i32 = 4096;
+
 /** `at` holds blocks that ascend by new place and do not overlap. */
 export function openEarlier(at: usize, blockCount: u32): void {
   blocks = at;
@@ -43,6 +46,30 @@ function find(place: i32): void {
   from = <i32>block.fresh;
   to = endOf(next);
   shift = <i32>(block.old - block.fresh);
+}
+
+/** The shift of the next block if it begins soon after the new place, or LITERAL. */
+export function shiftAhead(place: i32): i32 {
+  earlierShift(place);
+  const i = next < count && startOf(next) <= place ? next + 1 : next;
+  return i < count && startOf(i) - place < REACH ? shiftOf(i) : LITERAL;
+}
+
+/** The shift of the last block if it ended shortly before the new place, or LITERAL. */
+export function shiftBehind(place: i32): i32 {
+  earlierShift(place);
+  return next > 0 && place - endOf(next - 1) < REACH ? shiftOf(next - 1) : LITERAL;
+}
+
+@inline
+function startOf(index: u32): i32 {
+  return <i32>changetype<Block>(blocks + <usize>index * BLOCK_BYTES).fresh;
+}
+
+@inline
+function shiftOf(index: u32): i32 {
+  const block = changetype<Block>(blocks + <usize>index * BLOCK_BYTES);
+  return <i32>(block.old - block.fresh);
 }
 
 @inline

@@ -13,6 +13,14 @@ const LEAK: i32 = 2;
 /** The zone begins at the first difference that is still felt, but no further back than this. */
 const MAX_BACK: i32 = 4096;
 
+/**
+ * A larger bucket that hardly leaks, for trouble that is small but does not end: tables of records of
+ * which another diagonal would copy every byte. Its zone begins just before the last difference.
+ */
+const SLOW_FULL: i32 = 1024;
+const SLOW_LEAK_SHIFT: i32 = 3;
+const SLOW_BACK: i32 = 16;
+
 /** Where the trouble began, -1 at the end of the new bytes. */
 export let troubleFrom: i32 = -1;
 
@@ -27,6 +35,7 @@ export function openFollow(): void {
 export function followUntilTrouble(start: i32): i32 {
   let place = start;
   let trouble: i32 = 0;
+  let slow: i32 = 0;
   let from: i32 = -1;
   while (place < freshLength) {
     const at = place + followed;
@@ -35,8 +44,9 @@ export function followUntilTrouble(start: i32): i32 {
       return place;
     }
     const run = equalBytes(old + at, fresh + place, min(oldLength - at, freshLength - place));
-    spend(8 + (<u32>run >> 4));
+    spend(8 + ((<u32>run) >> 4));
     if (run > 0) {
+      slow = max(slow - (run >> SLOW_LEAK_SHIFT), 0);
       trouble -= min(run, FULL) * LEAK;
       if (trouble <= 0) {
         trouble = 0;
@@ -49,13 +59,16 @@ export function followUntilTrouble(start: i32): i32 {
     const actual = <u32>load<u8>(fresh + place);
     const copied = <u32>load<u8>(old + at);
     const difference = (actual - copied) & 0xff;
-    if (isRepeated(recent, difference)) trouble += Price.REPEATED;
-    else {
+    let price: i32 = Price.REPEATED;
+    if (!isRepeated(recent, difference)) {
       recent = (recent << 8) | difference;
-      trouble += differencePrice(actual, copied, textPriceAt(place));
+      price = differencePrice(actual, copied, textPriceAt(place));
     }
+    trouble += price;
+    slow += price;
     place++;
-    if (trouble >= FULL) {
+    if (trouble >= FULL || slow >= SLOW_FULL) {
+      if (trouble < FULL) from = max(start, place - SLOW_BACK);
       troubleFrom = max(from, place - MAX_BACK);
       return place;
     }

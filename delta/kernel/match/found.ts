@@ -2,6 +2,7 @@
 
 import { Block, BLOCK_BYTES } from '../map/block';
 import { alloc, releaseBut } from '../memory';
+import { alignBorders } from './borders';
 
 /** Blocks that one allocation holds: a multiple of 16 bytes, so that allocations follow each other. */
 const CHUNK: u32 = 1024;
@@ -76,6 +77,7 @@ export function isRecent(shift: i32): bool {
  */
 export function closeFound(to: usize, bytes: u32): u32 {
   dropBelow(bytes);
+  count = alignBorders(blocks, count);
   releaseBut(to, blocks, <usize>count * BLOCK_BYTES);
   return count;
 }

@@ -2,7 +2,6 @@
 // agrees, and decides zones of trouble with the help of a sparse index.
 
 import { alloc, mark } from '../memory';
-import { alignBorders } from './borders';
 import { dropCleanRuns, keepAll } from './dropped';
 import { openEarlier } from './earlier';
 import { followUntilTrouble, openFollow, troubleFrom } from './follow';
@@ -71,7 +70,5 @@ export function matchBytes(
     }
   }
   finishPath(freshLength);
-  const count = closeFound(base, isFirst ? FIRST_LEAST : 0);
-  alignBorders(base, count);
-  return count;
+  return closeFound(base, isFirst ? FIRST_LEAST : 0);
 }

@@ -9,8 +9,8 @@ import { differencePrice, isRepeated, Price } from './price';
 import { spend } from './tick';
 
 const MAX_WALK: i32 = 4096;
-/** Before the zone, only this much further over bytes on which the new diagonal is no better. */
-const BEFORE_ZONE: i32 = 64;
+/** Before the zone, only this much further than the cheapest place found. */
+const BEFORE_ZONE: i32 = 256;
 /** A walk that has lost this much more than the change costs gives up. */
 const GIVE_UP: i32 = 4 * Price.DIFFERENCE;
 /** Bytes to walk that each new byte of a zone brings: keeps the whole near-linear. */
@@ -51,7 +51,7 @@ export function propose(shift: i32, place: i32, best: i32, bestNode: i32, price:
   const low = max(max(since + 1, -shift), place - min(MAX_WALK - 1, allowance));
   const lowInZone = max(low, zoneStart);
   let at = place - 1;
-  while (at >= lowInZone && lost <= price + GIVE_UP) {
+  while (at >= lowInZone) {
     const a = fresh + at;
     const b = a - fresh + old + shift;
     // Over equal bytes the price to change only falls towards the front: ask there first.
@@ -71,10 +71,10 @@ export function propose(shift: i32, place: i32, best: i32, bestNode: i32, price:
       else {
         recent = (recent << 8) | difference;
         lost += differencePrice(actual, copied, textPrice);
-        if (lost > price + GIVE_UP) break;
       }
     }
     const cost = costAt(at) + lost + price;
+    if (cost > cheapest + GIVE_UP) break;
     if (cost < cheapest) {
       cheapest = cost;
       before = nodeAt(at);
@@ -82,7 +82,7 @@ export function propose(shift: i32, place: i32, best: i32, bestNode: i32, price:
     }
     at--;
   }
-  if (at < zoneStart && lost <= price + GIVE_UP) {
+  if (at < zoneStart) {
     // Before the zone the followed diagonal is the path, and its differences are taken back.
     let saved: i32 = 0;
     let savedRecent: u32 = 0;
@@ -106,7 +106,7 @@ export function propose(shift: i32, place: i32, best: i32, bestNode: i32, price:
           savedRecent = (savedRecent << 8) | difference;
           saved += differencePrice(actual, followedByte, textPrice);
         }
-      } else if (actual === copied && at < zoneStart - BEFORE_ZONE) break;
+      } else if (actual === copied && at < min(zoneStart, entry) - BEFORE_ZONE) break;
       const cost = lost + price - saved;
       if (cost < cheapest) {
         cheapest = cost;

@@ -2,7 +2,7 @@
 // byte by byte for the cheapest path (Viterbi), until one has been undisputed for a while.
 
 import { isIndexed, openAhead } from './ahead';
-import { earlierShift } from './earlier';
+import { earlierShift, shiftAhead, shiftBehind } from './earlier';
 import { LITERAL, recent, recentCount } from './found';
 import { isDull } from './gram';
 import { openHistory, remember } from './history';
@@ -14,9 +14,8 @@ import { openProbes, probe } from './probe';
 import { spend } from './tick';
 import { allowWalk, openWalks, propose, startWalks } from './walk';
 
-/** So many agreeing bytes end a zone; after so many nothing new is looked for. */
+/** So many agreeing bytes end a zone. */
 const CALM: i32 = 32;
-const SURE: i32 = 12;
 /** A run that speaks for a lane, and for how long a dear lane lives without. */
 const SPEAKS: i32 = 8;
 const LIFE: i32 = 192;
@@ -60,6 +59,7 @@ export function decideZone(start: i32): i32 {
     if (isDoubtful(place, bestShift)) {
       const earlier = earlierShift(place);
       if (earlier !== LITERAL) propose(earlier, place, best, bestNode, Price.SWITCH_KNOWN);
+      if (((place - start) & 15) === 0) proposeNeighbours(place, best, bestNode);
       if (((place - start) & 3) === 0) proposeRecent(place, best, bestNode);
       if (isIndexed(place)) probe(place, best, bestNode, bestShift);
     }
@@ -134,9 +134,18 @@ export function decideZone(start: i32): i32 {
 /** True if the next 8 bytes do not agree. */
 @inline
 function isDoubtful(place: i32, shift: i32): bool {
+  if (shift === LITERAL || place > freshLength - 8) return true;
   const from = place + shift;
-  if (shift === LITERAL || place > freshLength - 8 || <u32>from > <u32>max(oldLength - 8, 0)) return true;
+  if (from < 0 || from > oldLength - 8) return true;
   return load<u64>(old + from) !== load<u64>(fresh + place);
+}
+
+/** Proposes the shifts of the earlier pass's blocks before and after: they may reach as far as here. */
+function proposeNeighbours(place: i32, best: i32, bestNode: i32): void {
+  const ahead = shiftAhead(place);
+  if (ahead !== LITERAL) propose(ahead, place, best, bestNode, Price.SWITCH_KNOWN);
+  const behind = shiftBehind(place);
+  if (behind !== LITERAL) propose(behind, place, best, bestNode, Price.SWITCH_KNOWN);
 }
 
 /** Proposes the latest shifts that agree in the next 8 bytes. */

@@ -1,11 +1,14 @@
 // New bytes that a block covers, chunk by chunk: predict, code, learn.
 
-import { Image, Section } from '../elf/image';
+import { isLeftOut, Step } from '../ablation';
+import { Image, Machine, Section } from '../elf/image';
 import { imageOfOffset } from '../elf/images';
-import { Block } from '../map/block';
+import { Block, BLOCK_BYTES } from '../map/block';
+import { alloc } from '../memory';
 import { oldPage } from '../scan/pages';
 import { learnFields, openBlockFields, predictFields } from './fields-ahead';
 import { codeChunk } from './residual';
+import { learnShorts, openBlockShorts, predictShorts } from './shorts-ahead';
 import { CHUNK, clearWindow, other, predicted, slideWindow } from './window';
 
 let fresh: u32 = 0;
@@ -16,11 +19,20 @@ let done: u32 = 0;
 /** Bytes of the block that are in the window. */
 let loaded: u32 = 0;
 
+/** The block as it is coded here, for short fields, and its executable. */
+let part: Block = changetype<Block>(0);
+let image: Image = changetype<Image>(0);
+let hasShorts: bool = false;
+
 /** The old section of the chunk, as coding contexts. */
 let section: u32 = 0;
 let sectionFrom: u32 = 0;
 let sectionEnd: u32 = 0;
 let entryBytes: u32 = 0;
+
+export function openBlocks(): void {
+  part = changetype<Block>(alloc(BLOCK_BYTES));
+}
 
 /** Begins the block, or the part of it that lies in the section being coded. */
 export function openBlock(block: Block, skip: u32, bytes: u32): void {
@@ -33,6 +45,18 @@ export function openBlock(block: Block, skip: u32, bytes: u32): void {
   clearWindow();
   loadOld(0);
   openBlockFields(old, length);
+  openPartShorts();
+}
+
+function openPartShorts(): void {
+  const found = imageOfOffset(old);
+  hasShorts = found !== null && found.machine !== Machine.A64 && !isLeftOut(Step.SHORTS);
+  if (found === null) return;
+  image = found;
+  part.fresh = fresh;
+  part.old = old;
+  part.length = length;
+  openBlockShorts();
 }
 
 /** Fills the window's two last thirds with old bytes from `from` on, as far as the block goes. */
@@ -56,9 +80,11 @@ export function continueBlock(limit: u32): u32 {
   while (done < end) {
     const to = min(done + CHUNK, length);
     predictFields(fresh, old, length, done, to);
+    if (hasShorts) predictShorts(part, image, done, to);
     findSection(old + done);
     codeChunk(fresh + done, to - done, done, length, old + done, section, sectionFrom, entryBytes);
     learnFields(to);
+    if (hasShorts) learnShorts(fresh, to);
     done = to;
     if (done === length) break;
     slideWindow();

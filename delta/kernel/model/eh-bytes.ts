@@ -4,13 +4,22 @@
 import { encoding } from '../code/arith';
 import { fail, Fault } from '../fail';
 import { codeEhByte } from './eh-code';
-import { EhKind, EhRecord, EhSection, MAX_RECORD } from './eh-records';
-import { copyTemplate, AUGMENTATION_AT, DATA_AT, START_AT, predictTail, template, templateBytes } from './eh-template';
 import { beginProgram, noteProgramByte, programState } from './eh-program';
+import { EhKind, MAX_RECORD } from './eh-records';
+import {
+  AUGMENTATION_AT,
+  CIE_AT,
+  copyTemplate,
+  DATA_AT,
+  RANGE_AT,
+  START_AT,
+  template,
+  templateBytes,
+} from './eh-template';
+import { completeTemplate, freshAddress, freshSource, old, oldRecord } from './eh-unit';
 
 /** Fields after the first 16 bytes, and the bytes of a record without a function. */
 const enum Part {
-  AUGMENTATION = 16,
   LSDA = 17,
   PROGRAM = 18,
   PLAIN = 19,
@@ -40,43 +49,37 @@ function codeOne(source: usize, to: usize, index: u32, from: u32, part: u32, sta
 }
 
 /**
- * Codes a record to `to`, with room for MAX_RECORD bytes; building, it is at `source`. At most `room`
- * bytes; returns how many.
+ * Codes a record of at most `room` bytes to `to`, which has room for MAX_RECORD and the last record's end
+ * before it; returns how many bytes it has. The template is made.
  */
-export function codeEhBytes(
-  source: usize,
-  to: usize,
-  room: u32,
-  last: u32,
-  old: EhSection,
-  record: EhRecord,
-  oldAddress: u32,
-  address: u32,
-  isInserted: bool,
-  until: u32,
-): u32 {
-  before = last;
+export function codeEhBytes(to: usize, room: u32, isInserted: bool): u32 {
+  const source = freshSource();
+  before = bswap(load<u32>(to - 4));
   beginProgram();
   if (room < 4) fail(Fault.BAD_FORMAT, room);
-  for (let i: u32 = 0; i < 4; i++) codeOne(source, to, i, i, i, i);
+  let i = codeHead(source, to, 0, CIE_AT);
   const length = load<u32>(to);
   if (length === 0) return 4;
   if (length < 8 || length > MAX_RECORD - 4 || length > room - 4) fail(Fault.BAD_FORMAT, length);
   const bytes = length + 4;
-  let i: u32 = 4;
-  for (; i < 8; i++) codeOne(source, to, i, i, i, i);
-  const isFunction = record.kind === EhKind.FDE && bytes > AUGMENTATION_AT;
+  i = codeHead(source, to, i, START_AT);
+  const isFunction = oldRecord.kind === EhKind.FDE && bytes > AUGMENTATION_AT;
   if (isFunction) {
-    for (; i < 12; i++) codeOne(source, to, i, i, i, i);
-    const start = address + START_AT + load<u32>(to, START_AT);
-    copyTemplate(old, record);
-    predictTail(record, oldAddress, start, address, isInserted, until);
-    for (; i <= AUGMENTATION_AT; i++) codeOne(source, to, i, i, i, i);
+    i = codeHead(source, to, i, RANGE_AT);
+    copyTemplate(old, oldRecord);
+    completeTemplate(freshAddress() + START_AT + load<u32>(to, START_AT), isInserted);
+    i = codeHead(source, to, i, DATA_AT);
     const program = min(bytes, DATA_AT + <u32>load<u8>(to, AUGMENTATION_AT));
     for (; i < program; i++) codeOne(source, to, i, i, partOf(Part.LSDA, bytes - i), Part.LSDA);
   }
   codeRest(source, to, i, bytes, isFunction ? Part.PROGRAM : Part.PLAIN);
   return bytes;
+}
+
+/** Codes bytes of fixed fields from `i` up to `end`; returns `end`. */
+function codeHead(source: usize, to: usize, i: u32, end: u32): u32 {
+  for (; i < end; i++) codeOne(source, to, i, i, i, i);
+  return end;
 }
 
 @inline

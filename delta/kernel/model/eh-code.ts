@@ -34,7 +34,7 @@ let missed: u32 = 0;
 
 export function openEhCode(): void {
   if (isPlain) return;
-  bytes = newMixer(BYTE_CONTEXTS, BYTE_TABLE_BITS, 1024, 64, 256, 0, 1, 1024, 60);
+  bytes = newMixer(BYTE_CONTEXTS, BYTE_TABLE_BITS, 1024, 64, 256, 0, 1, 512, 60);
   flags = newMixer(FLAG_CONTEXTS, FLAG_TABLE_BITS, 64, 16, 0, 0, 1, 256, 30);
 }
 

@@ -21,7 +21,7 @@ let lastAt: u32 = 0;
 export function indexEhRecords(records: EhSection): void {
   section = records;
   pieceCount = (records.bytes + (1 << PIECE_SHIFT) - 1) >>> PIECE_SHIFT;
-  pieces = alloc(<usize>pieceCount << 3);
+  pieces = alloc((<usize>pieceCount) << 3);
   let piece: u32 = 0;
   let at: u32 = 0;
   ehRecordCount = 0;
@@ -37,13 +37,13 @@ export function indexEhRecords(records: EhSection): void {
 }
 
 function setPiece(piece: u32, at: u32): void {
-  store<u32>(pieces + (<usize>piece << 3), at);
-  store<u32>(pieces + (<usize>piece << 3), ehRecordCount, 4);
+  store<u32>(pieces + ((<usize>piece) << 3), at);
+  store<u32>(pieces + ((<usize>piece) << 3), ehRecordCount, 4);
 }
 
 @inline
 function indexOf(piece: u32): u32 {
-  return load<u32>(pieces + (<usize>piece << 3), 4);
+  return load<u32>(pieces + ((<usize>piece) << 3), 4);
 }
 
 /** Reads the record of that index, which must be below {@link ehRecordCount}. */
@@ -73,5 +73,5 @@ function startNear(index: u32): void {
     else high = middle - 1;
   }
   lastIndex = indexOf(low);
-  lastAt = load<u32>(pieces + (<usize>low << 3));
+  lastAt = load<u32>(pieces + ((<usize>low) << 3));
 }

@@ -10,7 +10,7 @@ import { EhKind, EhRecord, newEhRecord } from './eh-records';
 
 const ENDS: u32 = 4;
 /** Functions begin less than this after the end of the one before. */
-const GAP: u32 = 64;
+const GAP: u32 = 32;
 /** Records looked at on either side of the next one. */
 const REACH: u32 = 64;
 /** Searches in a unit: each costs up to 2 * REACH records. */
@@ -20,7 +20,6 @@ export const NO_RECORD: u32 = 0xffffffff;
 
 /** u32: ends of the last functions, one for each run, the latest first. */
 let ends: usize = 0;
-let moved: u32 = 0;
 let isAligned: bool = false;
 let searches: u32 = 0;
 let probe: EhRecord = changetype<EhRecord>(0);
@@ -32,7 +31,6 @@ export function openEhPlaces(): void {
 
 export function resetEhPlaces(): void {
   memory.fill(ends, 0, (<usize>ENDS) << 2);
-  moved = 0;
   isAligned = false;
   searches = 0;
 }
@@ -53,10 +51,7 @@ export function predictStart(record: EhRecord): u32 {
   const mapped = mapAddress(record.start);
   predictedTrust = mapTrust;
   if (runAt(mapped) < ENDS) return mapped;
-  const target = predictTarget(record.start);
-  if (target !== mapped && runAt(target) < ENDS) return target;
-  const shifted = record.start + moved;
-  return runAt(shifted) < ENDS ? shifted : target;
+  return predictTarget(record.start);
 }
 
 /** The first address of a function that the old file does not have. */
@@ -65,8 +60,8 @@ export function predictInserted(): u32 {
   return isAligned ? (end + 15) & ~15 : end;
 }
 
-/** Learns that a function of `range` bytes begins at `start`; `old` is where it was, `start` if nowhere. */
-export function noteFunction(start: u32, range: u32, old: u32): void {
+/** Learns that a function of `range` bytes begins at `start`. */
+export function noteFunction(start: u32, range: u32): void {
   const run = runAt(start);
   if (run < ENDS) {
     const end = load<u32>(ends + ((<usize>run) << 2));
@@ -76,7 +71,6 @@ export function noteFunction(start: u32, range: u32, old: u32): void {
     store<u32>(ends + ((<usize>i) << 2), load<u32>(ends + ((<usize>(i - 1)) << 2)));
   }
   store<u32>(ends, start + range);
-  if (old !== start) moved = start - old;
 }
 
 /**

@@ -49,7 +49,8 @@ export function programState(): u32 {
 export function noteProgramByte(byte: u32): void {
   if (operandBytes > 0) {
     operandBytes--;
-    const isFrame = state === AFTER + Operation.DEFINE_FRAME_OFFSET || state === AFTER + Operation.DEFINE_FRAME;
+    const isFrame =
+      state === AFTER + Operation.DEFINE_FRAME_OFFSET || state === AFTER + Operation.DEFINE_FRAME;
     if (operandBytes === 0 && isFrame) frameOffset = byte;
     return;
   }

@@ -1,5 +1,6 @@
 // An old byte as it would look at a new place: inside a reference, the reference predicted for there.
 
+import { isLeftOut, Step } from '../ablation';
 import { addressOf, Image, NO_PLACE } from '../elf/image';
 import { OFFSET_KEY, predictTarget } from '../learn/targets';
 import { mapAddress, mapOffset } from '../map/map';
@@ -33,6 +34,7 @@ export function clearOldView(): void {
 /** The old byte at `old` for new place `at`, through view 0 or 1. */
 export function oldByteAt(old: u32, at: u32, view: u32): u32 {
   if (old >= oldSize) return NO_BYTE;
+  if (isLeftOut(Step.OLD_FIELDS)) return oldByte(old);
   const page = oldPage(old >>> 12);
   const ref = findRef(page.refs, page.count, old);
   if (ref === 0) return oldByte(old);

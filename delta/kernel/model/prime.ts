@@ -1,5 +1,6 @@
 // Before a section's first literal, the literal model reads some old code: it has little time to learn.
 
+import { isLeftOut, Step } from '../ablation';
 import { isPlain } from '../code/plain';
 import { Role } from '../elf/image';
 import { imageAt, imageCount } from '../elf/images';
@@ -22,7 +23,7 @@ export function openPriming(): void {
 
 /** Trains on samples spread evenly over the first image's code; `literals` is how many will follow. */
 export function primeLiterals(literals: u32): void {
-  if (imageCount === 0 || isPlain) return;
+  if (imageCount === 0 || isPlain || isLeftOut(Step.PRIMING)) return;
   const image = imageAt(0);
   let code: u32 = 0;
   for (let i: u32 = 0; i < image.sectionCount; i++) {

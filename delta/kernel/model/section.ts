@@ -11,6 +11,7 @@ import { HoleKind, holeAt, holeCount } from './holes';
 import { continueRun, NO_NEIGHBOUR, openRun, resetLiterals } from './literals';
 import { primeLiterals } from './prime';
 import { resetResidual } from './residual';
+import { resetShortFields } from './shorts-ahead';
 
 export const SECTION_BYTES: u32 = 4 << 20;
 
@@ -57,6 +58,7 @@ export function openSectionModels(from: u32, to: u32): void {
   unitEnd = from;
   resetTargets();
   resetResidual();
+  resetShortFields();
   resetLiterals();
   primeLiterals(countLiterals(from, to));
 }

@@ -90,3 +90,12 @@ export function putPltEntry(at: usize, place: u32, target: u32): void {
   store<u32>(at, PLT_SECOND | ((distance >> 12) & 0xff), 4);
   store<u32>(at, PLT_THIRD | (distance & 0xfff), 8);
 }
+
+/** Where a word of 31 bits relative to itself leads (EHABI32 section 4, "prel31"). */
+export function prel31Target(word: u32, place: u32): u32 {
+  return place + <u32>((<i32>(word << 1)) >> 1);
+}
+
+export function withPrel31(word: u32, place: u32, target: u32): u32 {
+  return (word & 0x80000000) | ((target - place) & 0x7fffffff);
+}

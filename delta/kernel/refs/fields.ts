@@ -40,6 +40,9 @@ export function putField(
     case Kind.OFF32:
       store<u32>(at, target - base);
       break;
+    case Kind.A32_PREL31:
+      store<u32>(at, arm.withPrel31(load<u32>(at), place, target));
+      break;
     case Kind.A64_B26:
     case Kind.A64_B19:
     case Kind.A64_B14:
@@ -112,6 +115,8 @@ function addressIn(kind: u32, aux: u32, at: usize, place: u32, base: u32, hint: 
     case Kind.BASE32:
     case Kind.OFF32:
       return base + word;
+    case Kind.A32_PREL31:
+      return arm.prel31Target(word, place);
     case Kind.A64_B26:
     case Kind.A64_B19:
     case Kind.A64_B14:

@@ -40,6 +40,8 @@ export const enum Kind {
   /** 32 bits that go up by the same step as in the old file; the previous entry is `aux` bytes before. */
   STEP32 = 18,
   STEP64 = 19,
+  /** Arm: 31 bits relative to the field, below a bit that is no part of it (.ARM.exidx). */
+  A32_PREL31 = 20,
 }
 
 /** Bytes of the field. */

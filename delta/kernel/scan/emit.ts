@@ -1,7 +1,8 @@
 // Where scanners put what they find: the references of one page, in the order of finding.
 
+import { isLeftOut, Step } from '../ablation';
 import { alloc } from '../memory';
-import { Ref, REF_BYTES } from '../refs/kinds';
+import { Kind, Ref, REF_BYTES } from '../refs/kinds';
 
 /** Bytes of the scratch memory that scanners read into. */
 export const SCAN_BUFFER_BYTES: usize = 16384;
@@ -38,6 +39,7 @@ export function keepRefs(count: u32): void {
 /** Adds a reference; beyond the capacity, which no real page reaches, it is left out. */
 export function emit(offset: u32, kind: u32, aux: u32, target: u32, base: u32): void {
   if (refCount === CAPACITY) return;
+  if (kind >= <u32>Kind.FILE32 && isLeftOut(Step.TABLE_FIELDS)) return;
   const ref = changetype<Ref>(refs + <usize>refCount * REF_BYTES);
   ref.offset = offset;
   ref.target = target;

@@ -1,7 +1,8 @@
 // References of one page: 4096 bytes of those that readOld gives. What is found depends only on the
 // image and on bytes near the page, never on what was scanned before.
 
-import { Image, Role, Section } from '../elf/image';
+import { Image, Machine, Role, Section, SectionFlag } from '../elf/image';
+import { scanArmUnwind } from './arm-unwind';
 import { scanCode } from './code';
 import { scanData } from './data';
 import { scanEhFrame, scanEhFrameHeader } from './eh-frame-refs';
@@ -10,6 +11,7 @@ import { scanPclntab } from './go-pclntab';
 import { scanTypelink } from './go-typelink';
 import { hasTypes, scanTypes } from './go-types';
 import { scanRelocations } from './relocations';
+import { scanJumpTables } from './jump-tables';
 import { settleRefs } from './settle';
 import { scanSymbols } from './symbols';
 
@@ -51,16 +53,22 @@ function firstSection(image: Image, offset: u32): u32 {
   return low;
 }
 
+function hasJumpTables(image: Image, section: Section): bool {
+  return image.machine === Machine.X64 && (section.flags & SectionFlag.WRITABLE) === 0;
+}
+
 function scanPart(image: Image, section: Section, from: u32, to: u32): void {
   const role = section.role;
   if (role === Role.CODE || role === Role.A32_PLT) scanCode(image, section, from, to);
   else if (role === Role.DATA) {
     if (hasTypes(image, from, to)) scanTypes(image, section, from, to);
     else scanData(image, section, from, to);
+    if (hasJumpTables(image, section)) scanJumpTables(image, section, from, to);
   } else if (role === Role.SYMBOLS) scanSymbols(image, section, from, to);
   else if (role === Role.RELOCATIONS) scanRelocations(image, section, from, to);
   else if (role === Role.EH_FRAME) scanEhFrame(image, section, from, to);
   else if (role === Role.EH_FRAME_HDR) scanEhFrameHeader(image, section, from, to);
   else if (role === Role.GO_PCLNTAB) scanPclntab(image, section, from, to);
+  else if (role === Role.ARM_EXIDX || role === Role.ARM_EXTAB) scanArmUnwind(image, section, from, to);
   else if (role === Role.GO_TYPELINK) scanTypelink(image, section, from, to);
 }

@@ -1,6 +1,7 @@
 // Matching in three passes: as the files are, then twice with the references of both rewritten to what
 // they mean in the new file, so that moved code is equal code.
 
+import { isLeftOut, Step } from '../ablation';
 import { Image, Machine } from '../elf/image';
 import { BLOCK_BYTES } from '../map/block';
 import { openMap } from '../map/map';
@@ -31,7 +32,8 @@ export function findBlocks(
   }
   let count = matchBytes(old, oldLength, fresh, newLength, codeFrom, codeTo, 0, 0, true);
   let hints = matchedBlocks;
-  for (let pass: u32 = 1; pass <= LATER_PASSES; pass++) {
+  const passes: u32 = isLeftOut(Step.REMATCH) ? 0 : LATER_PASSES;
+  for (let pass: u32 = 1; pass <= passes; pass++) {
     const base = mark();
     const isModelled = image.machine !== Machine.NONE;
     let oldLog = changetype<FieldLog>(0);
@@ -42,7 +44,7 @@ export function findBlocks(
       newLog = normaliseNew(fresh, newLength, image);
     }
     count = matchBytes(old, oldLength, fresh, newLength, codeFrom, codeTo, hints, count, false);
-    if (pass === LATER_PASSES) {
+    if (pass === passes && !isLeftOut(Step.JOIN)) {
       count = joinBlocks(matchedBlocks, count, old, oldLength, fresh, newLength);
     }
     if (isModelled) {

@@ -1,5 +1,6 @@
 // Building: the host writes old and new bytes, `align` finds the blocks, then control and sections.
 
+import { isLeftOut, Step } from '../ablation';
 import { openCosts } from '../code/cost';
 import { openPlain } from '../code/plain';
 import { Image, Machine } from '../elf/image';
@@ -63,7 +64,8 @@ export function align(): u32 {
   fresh = parseImage(0, newLength, 0);
   openOld(oldLength, oldBytes);
   parseSources();
-  if (imageCount === 0 || fresh.machine !== sourceMachine()) {
+  const isPlainFile = imageCount === 0 || isLeftOut(Step.REFERENCES);
+  if (isPlainFile || fresh.machine !== sourceMachine()) {
     fresh = newImage(Machine.NONE, 0, newLength, 0);
   }
   const count = findBlocks(oldBytes, oldLength, newBytes, newLength, fresh);

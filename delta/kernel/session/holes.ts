@@ -1,5 +1,6 @@
 // Building: which ranges of the new file are left to a model of their own, and the blocks without them.
 
+import { isLeftOut, Step } from '../ablation';
 import { Image, Role, Section } from '../elf/image';
 import { imageAt, imageCount } from '../elf/images';
 import { BLOCK_BYTES, Block } from '../map/block';
@@ -11,7 +12,7 @@ const MIN_REST: u32 = 12;
 
 /** Finds the holes; `full` is the new file with its sections, its bytes are at `newBytes`. */
 export function findHoles(full: Image, newBytes: usize): void {
-  if (imageCount === 0) return;
+  if (imageCount === 0 || isLeftOut(Step.EH_FRAME)) return;
   const old = imageAt(0);
   const ehOld = sectionOf(old, Role.EH_FRAME);
   const ehNew = sectionOf(full, Role.EH_FRAME);

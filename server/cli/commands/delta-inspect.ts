@@ -1,11 +1,13 @@
-import { stat } from 'node:fs/promises';
-import { Writable } from 'node:stream';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import type { Command } from 'commander';
 
-import { applyDelta, checkBaseFile, openDelta } from '../../../delta/apply.ts';
-import { DeltaError } from '../../../delta/errors.ts';
-import { nameStatistics, type Spent } from '../../../delta/engine/statistics.ts';
+import { applyFileDelta } from '../../../delta/apply-file.ts';
+import type { Spent } from '../../../delta/engine/statistics.ts';
+import { buildFileDelta } from '../../../delta/files.ts';
+import { readSectionNames } from '../../../delta/engine/section-names.ts';
 import { inspectDelta, type DeltaSummary, type OutputSummary } from '../../../delta/inspect.ts';
 import { FileAccess } from '../../../storage/random-access.ts';
 import { ServerError } from '../../errors.ts';
@@ -20,7 +22,10 @@ export function addInspect(delta: Command): void {
       'show what a delta holds, where its bytes went, and how each part was coded and why',
     )
     .argument('<d>', 'the delta')
-    .option('--old <a>', 'the old file: also say what the engine spent its bytes on')
+    .option(
+      '--old <a>',
+      'the old file or tar: also build once more (profile small) to say what the engine spends bytes on',
+    )
     .option('--json', 'one JSON line on stdout instead of prose')
     .addHelpText('after', '\nExample:\n  $ rivulet delta inspect r1-r2.delta')
     .action(async (path: string, options: { readonly old?: string; readonly json?: true }) => {
@@ -29,52 +34,42 @@ export function addInspect(delta: Command): void {
       const file = await FileAccess.open(path);
       try {
         const summary = await inspectDelta(file);
-        const spent = options.old === undefined ? undefined : await spentBy(file, options.old);
-        output.event({ event: 'delta', ...summary, ...(spent !== undefined && { spent }) });
-        for (const line of describe(summary, spent)) output.say(line);
+        const counted = options.old === undefined ? undefined : await spentBy(path, options.old);
+        output.event({ event: 'delta', ...summary, ...counted });
+        for (const line of describe(summary)) output.say(line);
+        for (const line of describeSpent(counted)) output.say(line);
       } finally {
         await file.close();
       }
     });
 }
 
-/** Decodes everything to learn what the coded bits stand for. */
-async function spentBy(source: FileAccess, oldPath: string): Promise<readonly Spent[]> {
+/** What the engine spent a file's or tar's bytes on: known once more after the same build. */
+async function spentBy(
+  path: string,
+  oldPath: string,
+): Promise<{ readonly spent: Spent | undefined; readonly names: readonly string[] }> {
   await needFile(oldPath);
-  const delta = await openDelta(source);
-  const [base] = delta.base;
-  if (delta.kind === 'image' || base === undefined) {
-    throw new DeltaError('wrong_base', '--old is for deltas of files and tars');
-  }
-  let spent: readonly Spent[] = [];
-  const old = await FileAccess.open(oldPath);
+  const scratch = await mkdtemp(join(tmpdir(), 'rivulet-delta-'));
   try {
-    await checkBaseFile(old, base);
-    await applyDelta(
-      delta,
-      { tar: () => Promise.resolve(old) },
-      { output: () => Promise.resolve(nowhere()) },
-      {
-        onStatistics: (bytes) => {
-          spent = nameStatistics(bytes);
-        },
-      },
-    );
+    const [made, again] = [join(scratch, 'made'), join(scratch, 'again')];
+    await applyFileDelta({ old: oldPath, delta: path, output: made });
+    const report = await buildFileDelta({
+      ...{ old: oldPath, new: made, output: again, scratch },
+      profile: 'small',
+    });
+    const old = await FileAccess.open(oldPath);
+    try {
+      return { spent: report.spent, names: await readSectionNames(old) };
+    } finally {
+      await old.close();
+    }
   } finally {
-    await old.close();
+    await rm(scratch, { recursive: true, force: true });
   }
-  return spent;
 }
 
-function nowhere(): Writable {
-  return new Writable({
-    write: (_bytes, _encoding, done) => {
-      done();
-    },
-  });
-}
-
-function describe(delta: DeltaSummary, spent: readonly Spent[] = []): string[] {
+function describe(delta: DeltaSummary): string[] {
   const lines = [
     `${delta.kind} delta, format ${delta.version}, ${formatBytes(delta.size)} (header ${formatBytes(delta.headerBytes)})`,
     ...(delta.from === undefined ? [] : [`from ${delta.from}`]),
@@ -89,11 +84,21 @@ function describe(delta: DeltaSummary, spent: readonly Spent[] = []): string[] {
     if (made.reuse) continue;
     lines.push(...partsTable(made), '', ...shareTable('stream', streamRows(made)));
   }
-  if (spent.length > 0) {
-    const rows = spent.map(({ what, bytes }) => [what, bytes] as const);
-    lines.push('', 'the engine spent', ...shareTable('on', rows));
-  }
   return lines;
+}
+
+function describeSpent(counted: Awaited<ReturnType<typeof spentBy>> | undefined): string[] {
+  const { spent, names = [] } = counted ?? {};
+  if (spent === undefined) return [];
+  const classes = spent.classes.map(({ what, bytes }) => [what, bytes] as const);
+  const sections = spent.sections.map(({ section, bytes }) => {
+    const name = section === undefined ? 'no section' : names[section];
+    return [name ?? `section ${section ?? ''}`, bytes] as const;
+  });
+  return [
+    ...['', 'what the engine spent', ...shareTable('on', classes)],
+    ...(names.length === 0 ? [] : ['', ...shareTable('old section', sections)]),
+  ];
 }
 
 function partsTable({ sections }: OutputSummary): readonly string[] {

@@ -1,21 +1,18 @@
 import { Block, BLOCK_BYTES } from './block';
 
-/** Sorts blocks by old offset (heap sort, in place). Of equal ones the order depends on the input only. */
-export function sortByOld(blocks: usize, count: u32): void {
-  for (let start = count >>> 1; start > 0; start--) sink(blocks, start - 1, count);
-  for (let end = count; end > 1; end--) {
-    swap(blocks, 0, end - 1);
-    sink(blocks, 0, end - 1);
-  }
+/** Makes a heap of blocks: the one with the least old offset, then the least new one, comes first. */
+export function heapByOld(blocks: usize, count: u32): void {
+  for (let start = count >>> 1; start > 0; start--) sinkByOld(blocks, start - 1, count);
 }
 
-function sink(blocks: usize, from: u32, count: u32): void {
+/** Puts block `from` of a heap in its place. */
+export function sinkByOld(blocks: usize, from: u32, count: u32): void {
   let parent = from;
   for (;;) {
     let child = parent * 2 + 1;
     if (child >= count) return;
-    if (child + 1 < count && isBefore(blocks, child, child + 1)) child++;
-    if (!isBefore(blocks, parent, child)) return;
+    if (child + 1 < count && isBefore(blocks, child + 1, child)) child++;
+    if (!isBefore(blocks, child, parent)) return;
     swap(blocks, parent, child);
     parent = child;
   }

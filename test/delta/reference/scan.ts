@@ -1,0 +1,125 @@
+// The references of the old bytes, page by page (CODING.md, "Scanning").
+
+import type { Bytes } from './bytes.ts';
+import type { Image, Section } from './image.ts';
+import { Machine } from './image.ts';
+import { fieldBytes, Kind, type Ref } from './kinds.ts';
+import { scanA64 } from './scan-a64.ts';
+import { scanArm } from './scan-arm.ts';
+import { scanEhFrame, scanEhFrameHeader } from './scan-eh-frame.ts';
+import { scanPclntab, scanTypelink } from './scan-go.ts';
+import { scanData, scanRelocations, scanSymbols } from './scan-data.ts';
+import { scanX64 } from './scan-x64.ts';
+
+const PAGE = 4096;
+
+export class OldReferences {
+  readonly #old: Bytes;
+  readonly #images: readonly Image[];
+  readonly #pages = new Map<number, readonly Ref[]>();
+  readonly #tables = new Map<Section, ReadonlyMap<number, readonly Ref[]>>();
+
+  constructor(old: Bytes, images: readonly Image[]) {
+    this.#old = old;
+    this.#images = images;
+  }
+
+  /** Those whose fields begin in old bytes from `index` * 4096, ascending, without overlaps. */
+  page(index: number): readonly Ref[] {
+    const known = this.#pages.get(index);
+    if (known) return known;
+    const refs = settle(this.#images.flatMap((image) => this.#scan(image, index)));
+    this.#pages.set(index, refs);
+    return refs;
+  }
+
+  /** The reference that the old byte at `offset` belongs to, if it begins in the same page. */
+  covering(offset: number): Ref | undefined {
+    return this.page(Math.floor(offset / PAGE)).findLast(
+      (ref) => ref.offset <= offset && offset < ref.offset + fieldBytes(ref.kind),
+    );
+  }
+
+  #scan(image: Image, index: number): Ref[] {
+    const from = index * PAGE;
+    const to = from + PAGE;
+    return image.sections
+      .filter((section) => section.offset < to && section.offset + section.bytes > from)
+      .flatMap((section) => {
+        const isCode = section.role === 'code' || section.role === 'arm-plt';
+        if (!isCode) return this.#table(image, section).get(index) ?? [];
+        const end = Math.min(to, section.offset + section.bytes);
+        return scanCode(this.#old, image, section, Math.max(from, section.offset), end);
+      });
+  }
+
+  #table(image: Image, section: Section): ReadonlyMap<number, readonly Ref[]> {
+    const known = this.#tables.get(section);
+    if (known) return known;
+    const refs = scanTable(this.#old, image, section);
+    const pages = new Map<number, Ref[]>();
+    for (const ref of refs) {
+      const page = Math.floor(ref.offset / PAGE);
+      const inPage = pages.get(page) ?? [];
+      inPage.push(ref);
+      pages.set(page, inPage);
+    }
+    this.#tables.set(section, pages);
+    return pages;
+  }
+}
+
+/** The references of a code section whose fields begin in [from, to), a page at most. */
+function scanCode(old: Bytes, image: Image, section: Section, from: number, to: number): Ref[] {
+  switch (image.machine) {
+    case Machine.x64:
+      return scanX64(old, image, section, from, to);
+    case Machine.a64:
+      return scanA64(old, image, section, from, to);
+    case Machine.a32:
+      return scanArm(old, image, section, from, to);
+    case Machine.none:
+      return [];
+  }
+}
+
+/** All references of another section, in the order in which they are found. */
+function scanTable(old: Bytes, image: Image, section: Section): Ref[] {
+  switch (section.role) {
+    case 'data':
+      return scanData(old, image, section);
+    case 'symbols':
+      return scanSymbols(old, image, section);
+    case 'relocations':
+      return scanRelocations(old, image, section);
+    case 'eh-frame':
+      return scanEhFrame(old, image, section);
+    case 'eh-frame-hdr':
+      return scanEhFrameHeader(old, image, section);
+    case 'go-pclntab':
+      return scanPclntab(old, image, section);
+    case 'go-typelink':
+      return scanTypelink(old, image, section);
+    case 'none':
+    case 'code':
+    case 'arm-plt':
+    case 'strings':
+      return [];
+  }
+}
+
+/**
+ * In order. Of two at one place the first of a kind from `file32` on wins, else the first; of two that
+ * overlap the one that begins first.
+ */
+function settle(refs: readonly Ref[]): Ref[] {
+  const kept: Ref[] = [];
+  let free = 0;
+  const rank = (ref: Ref) => (ref.kind >= Kind.file32 ? 0 : 1);
+  for (const ref of refs.toSorted((a, b) => a.offset - b.offset || rank(a) - rank(b))) {
+    if (ref.offset < free) continue;
+    kept.push(ref);
+    free = ref.offset + fieldBytes(ref.kind);
+  }
+  return kept;
+}
