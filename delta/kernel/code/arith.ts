@@ -2,6 +2,7 @@
 
 import { fail, Fault } from '../fail';
 import { spend } from './cost';
+import { isPlain, loadPlain, savePlain } from './plain';
 
 /** True while building, false while applying. */
 export let encoding: bool = false;
@@ -91,6 +92,7 @@ function nextByte(): u32 {
 
 /** What {@link loadDecoding} goes back to: 6 words at `to`. */
 export function saveDecoding(to: usize): void {
+  if (isPlain) return savePlain(to);
   store<u32>(to, low);
   store<u32>(to, high, 4);
   store<u32>(to, code, 8);
@@ -99,6 +101,7 @@ export function saveDecoding(to: usize): void {
 }
 
 export function loadDecoding(from: usize): void {
+  if (isPlain) return loadPlain(from);
   low = load<u32>(from);
   high = load<u32>(from, 4);
   code = load<u32>(from, 8);

@@ -99,3 +99,16 @@ export function codePlain(encoding: bool, stream: u32, byte: u32): u32 {
   putPlain(stream, byte);
   return byte;
 }
+
+/** Keeps in 4 words at `to` how far each stream is; {@link loadPlain} goes back. */
+export function savePlain(to: usize): void {
+  for (let i: u32 = 0; i < STREAMS; i++) {
+    store<u32>(to + (<usize>i << 2), load<u32>(entry(i), 4));
+  }
+}
+
+export function loadPlain(from: usize): void {
+  for (let i: u32 = 0; i < STREAMS; i++) {
+    store<u32>(entry(i), load<u32>(from + (<usize>i << 2)), 4);
+  }
+}

@@ -7,14 +7,7 @@ import { addressOf, Image, NO_PLACE } from '../elf/image';
 import { fail, Fault } from '../fail';
 import { alloc, mark, release } from '../memory';
 import { codeEhRecord, ehRecordStart, rewindEhFrame } from './eh-frame';
-import {
-  EhKind,
-  newEhRecord,
-  newEhSection,
-  openEhRecords,
-  readEhRecord,
-  setEhSection,
-} from './eh-records';
+import { EhKind, newEhRecord, newEhSection, readEhRecord, setEhSection } from './eh-records';
 import { sortWords } from './sort-words';
 
 /** Version 1; the frame's address pc-relative, the count plain, the table relative to the header. */
@@ -94,7 +87,6 @@ export function ehTableUsable(
 }
 
 function addRecords(image: Image, offset: u32, bytes: u32, source: usize): bool {
-  openEhRecords();
   const section = newEhSection();
   const record = newEhRecord();
   const frame = addressOf(image, offset);

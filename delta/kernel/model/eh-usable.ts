@@ -18,6 +18,7 @@ const MIN_FUNCTIONS: u32 = 2;
 /**
  * True if both sections have records of known layouts only: `oldBytes` old bytes from `oldOffset`, in
  * `old`, and `freshBytes` new ones from `freshOffset`, in `image`; new byte 0 is at `source`.
+ * Comes before openEhFrame, whose buffers it uses.
  */
 export function ehUsable(
   old: Image,

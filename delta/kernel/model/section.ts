@@ -115,7 +115,7 @@ function openUnit(): void {
   if (hole < holeCount && holeAt(hole).fresh === at) {
     unit = Unit.HOLE;
     unitEnd = at + holeAt(hole).bytes;
-    openHole(holeAt(hole));
+    openHole(hole);
     return;
   }
   const bound = hole < holeCount ? min(holeAt(hole).fresh, end) : end;

@@ -5,6 +5,7 @@ import { Image, Role, Section } from '../elf/image';
 import { imageAt, imageCount } from '../elf/images';
 import { BLOCK_BYTES, Block } from '../map/block';
 import { addHole, holeAt, holeCount, HoleKind } from '../model/holes';
+import { ehTableUsable } from '../model/eh-frame-hdr';
 import { ehUsable } from '../model/eh-usable';
 
 /** What is left of a block beside a hole is kept from this length on. */
@@ -18,7 +19,18 @@ export function findHoles(full: Image, newBytes: usize): void {
   const ehNew = sectionOf(full, Role.EH_FRAME);
   if (ehOld === null || ehNew === null) return;
   if (!ehUsable(old, ehOld.offset, ehOld.bytes, full, ehNew.offset, ehNew.bytes, newBytes)) return;
+  addTable(old, full, ehNew, newBytes);
   addHole(ehNew.offset, ehNew.bytes, ehOld.offset, ehOld.bytes, HoleKind.EH_FRAME);
+}
+
+/** The table right before the records, if it follows from them. */
+function addTable(old: Image, full: Image, records: Section, newBytes: usize): void {
+  const from = sectionOf(old, Role.EH_FRAME_HDR);
+  const table = sectionOf(full, Role.EH_FRAME_HDR);
+  if (from === null || table === null || table.offset >= records.offset) return;
+  const bytes = records.offset - table.offset;
+  if (!ehTableUsable(full, table.offset, bytes, records.bytes, newBytes)) return;
+  addHole(table.offset, bytes, from.offset, from.bytes, HoleKind.EH_FRAME_HDR);
 }
 
 function sectionOf(image: Image, role: u32): Section | null {

@@ -88,35 +88,35 @@ export class BlockMap {
   }
 }
 
-/** Of two blocks with the same old bytes the longer keeps them, of equal ones the earlier. */
+/**
+ * Of two blocks with the same old bytes the longer keeps them, of equal ones the earlier. A block that
+ * loses its first bytes comes again in the order of the rest, four times for each block in all.
+ */
 function withoutOverlaps(blocks: readonly Block[]): Block[] {
   const kept: Block[] = [];
-  for (const block of blocks.toSorted((a, b) => a.old - b.old || a.fresh - b.fresh)) {
-    const rest = makeRoom(kept, block);
-    if (rest > 0) kept.push(endOf(block, rest));
+  const waiting = blocks.toSorted(inOrder);
+  let again = 4 * blocks.length;
+  for (let block = waiting.shift(); block; block = waiting.shift()) {
+    const before = kept.at(-1);
+    const cut = before ? before.old + before.length - block.old : 0;
+    if (before && cut > 0 && before.length >= block.length) {
+      if (cut >= block.length || again === 0) continue;
+      again--;
+      const rest = { old: block.old + cut, fresh: block.fresh + cut, length: block.length - cut };
+      const next = waiting.findIndex((other) => inOrder(rest, other) < 0);
+      waiting.splice(next < 0 ? waiting.length : next, 0, rest);
+      continue;
+    }
+    if (before && cut > 0) {
+      kept.pop();
+      const length = block.old - before.old;
+      if (length > 0) kept.push({ ...before, length });
+    }
+    kept.push(block);
   }
   return kept;
 }
 
-/** Cuts or drops the last blocks where `block` is longer; how many of its last bytes it keeps. */
-function makeRoom(kept: Block[], block: Block): number {
-  for (let before = kept.pop(); before; before = kept.pop()) {
-    const end = before.old + before.length;
-    const isFree = end <= block.old;
-    // A block that was cut at its front can begin behind this one, which the cutting block then covers.
-    const isCovered = block.old + block.length <= before.old;
-    if (isFree || isCovered || before.length >= block.length) {
-      kept.push(before);
-      return isCovered ? 0 : Math.min(block.length, block.old + block.length - end);
-    }
-    if (block.old <= before.old) continue;
-    kept.push({ ...before, length: block.old - before.old });
-    break;
-  }
-  return block.length;
-}
-
-function endOf(block: Block, length: number): Block {
-  const cut = block.length - length;
-  return { old: block.old + cut, fresh: block.fresh + cut, length };
+function inOrder(a: Block, b: Block): number {
+  return a.old - b.old || a.fresh - b.fresh;
 }

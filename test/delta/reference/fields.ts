@@ -45,6 +45,9 @@ export function putField(
     case Kind.fromTable:
       put(target - base);
       break;
+    case Kind.armUnwind:
+      put((bytes.u32(at) & 0x80000000) | ((target - place) & 0x7fffffff));
+      break;
     case Kind.a64Branch26:
     case Kind.a64Branch19:
     case Kind.a64Branch14:
@@ -122,6 +125,8 @@ function addressIn(bytes: Bytes, at: number, field: Field, hint: number): number
     case Kind.fromBase:
     case Kind.fromTable:
       return base + word;
+    case Kind.armUnwind:
+      return place + ((word << 1) >> 1);
     case Kind.a64Branch26:
     case Kind.a64Branch19:
     case Kind.a64Branch14:

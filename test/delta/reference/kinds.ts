@@ -20,6 +20,7 @@ export const Kind = {
   armPlt: 17,
   step32: 18,
   step64: 19,
+  armUnwind: 20,
 } as const;
 
 export type Kind = (typeof Kind)[keyof typeof Kind];

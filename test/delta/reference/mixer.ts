@@ -121,7 +121,7 @@ export class Mixer {
       const salted = i < steadyFrom ? Math.imul(salt, SALT) : 0;
       const slot = this.#slot(at(hashes, i) + Math.imul(i, STEP) + salted);
       const s = stretch(slot.p);
-      const map = (i * ROWS + rowOf(slot.count)) * COLUMNS + ((s + 9216) >> 9);
+      const map = (i * ROWS + rowOf(slot.count)) * COLUMNS + ((s + 9728) >> 9);
       this.#inputs[i] = s;
       this.#inputs[n + i] = stretch(at(this.#maps, map));
       found.push({ ...slot, map });
@@ -192,7 +192,7 @@ function firstMaps(contexts: number): Uint16Array {
   const map: number[] = [];
   for (let row = 0; row < ROWS; row++) {
     for (let column = 0; column < COLUMNS; column++) {
-      const middle = ((column - 18) * 512 + 256) / 4;
+      const middle = ((column - 19) * 512 + 256) / 4;
       const sure = row === 0 ? 0 : row < 4 ? Math.trunc((middle * (row + 3)) / 8) : middle;
       map.push(squash(sure) >> 4);
     }

@@ -29,12 +29,10 @@ interface Seen {
 
 /** What a stretch of 512 bytes of keys moved by. */
 interface Shift {
-  readonly tag: number;
+  readonly stretch: number;
   readonly distance: number;
   readonly score: number;
 }
-
-const NO_SHIFT: Shift = { tag: 0, distance: 0, score: 0 };
 
 export class Targets {
   readonly #map: BlockMap;
@@ -138,11 +136,11 @@ export class Targets {
   /** Of the key's stretch, or the one before. */
   #findShift(key: number): Shift | undefined {
     const stretch = key >>> 9;
-    for (const one of [stretch, u32(stretch - 1)]) {
-      const shift = this.#shifts.get(shiftSlot(one)) ?? NO_SHIFT;
-      if (shift.tag === u32(one + 1)) return shift;
-    }
-    return undefined;
+    const shifts = [stretch, stretch - 1].map((one) => {
+      const shift = this.#shifts.get(shiftSlot(one));
+      return shift?.stretch === one ? shift : undefined;
+    });
+    return shifts[0] ?? shifts[1];
   }
 
   #learnShift(key: number, target: number, mapped: number): void {
@@ -155,7 +153,7 @@ export class Targets {
     else if (!shiftIsRight) score = Math.max(score - 1, 0);
     const distance = mapIsRight ? (known?.distance ?? 0) : u32(target - own);
     const stretch = key >>> 9;
-    this.#shifts.set(shiftSlot(stretch), { tag: stretch + 1, distance, score });
+    this.#shifts.set(shiftSlot(stretch), { stretch, distance, score });
   }
 }
 
