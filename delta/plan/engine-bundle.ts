@@ -38,12 +38,14 @@ export async function encodeBundle(
   if (typeof pair === 'number') return { kind: 'declined', reason: pair };
   const isBetter = await isWorthIt(pair.storedBytes, fresh, EFFORTS[engine.profile]);
   let from = 0;
-  const choices = bundle.files.map(({ length }): Choice => {
+  const choices = bundle.files.map(({ length, old }): Choice => {
     const start = from;
     from += length;
-    return isBetter
-      ? choice([{ kind: 'model', length, pair, from: start }])
-      : { ...choice([{ kind: 'literal', length }]), reason: REASON.compressedWins };
+    if (!isBetter) {
+      return { ...choice([{ kind: 'literal', length }]), reason: REASON.compressedWins };
+    }
+    const reason = old === undefined ? REASON.nothingLike : REASON.difference;
+    return { ...choice([{ kind: 'model', length, pair, from: start }]), reason };
   });
   return { kind: 'chosen', choices };
 }

@@ -9,7 +9,6 @@ import { buildFileDelta } from '../../delta/files.ts';
 import type { BuildReport, Profile } from '../../delta/write-delta.ts';
 import { digestOf } from '../../storage/digest.ts';
 import {
-  hasBsdiff,
   makeTar,
   noBsdiff,
   noise,
@@ -119,7 +118,7 @@ describe.each(withAndWithout)('apply(build(a, b), a) = b, %s', (_name, load) => 
   });
 });
 
-describe.skipIf(!(await hasBsdiff()))('size', () => {
+describe('size', () => {
   it('an unchanged tree of 5000 files costs next to nothing', async () => {
     const tar = makeTar(
       Array.from({ length: 5000 }, (_, n) => ({
@@ -144,7 +143,7 @@ describe.skipIf(!(await hasBsdiff()))('size', () => {
     );
     const { report } = await roundTrip(makeTar(files), makeTar(changed), { profile: 'small' });
     expect(report.size).toBeLessThan(400);
-    expect(report.codecs['bsdiff']?.files).toBe(1);
+    expect(report.codecs['engine']?.files).toBe(1);
   });
 
   it('a moved and touched file is found by its name', async () => {
@@ -193,8 +192,8 @@ describe('building', () => {
       load: () => Promise.resolve(noBsdiff()),
     });
     expect(output.equals(fresh)).toBe(true);
-    expect(report.codecs).toHaveProperty('inplace');
-    expect(report.ramBytes).toBeLessThan(48 * 1024 * 1024);
+    expect(report.codecs).toHaveProperty('engine');
+    expect(report.ramBytes).toBeLessThan(32 * 1024 * 1024);
   });
 
   it('reports ascending progress that ends at 1', async () => {

@@ -93,7 +93,8 @@ function sweep(isPlacing: bool): void {
       if (isPlacing) {
         const entry = load<u32>(bucket, 4);
         store<u32>(bucket, entry + 1, 4);
-        store<u32>(entries + (<usize>entry << 2), ((<u32>place >> stepShift) << tagBits) | tagOf(hash));
+        const value = ((<u32>place >> stepShift) << tagBits) | tagOf(hash);
+        store<u32>(entries + (<usize>entry << 2), value);
       } else {
         store<u32>(bucket, load<u32>(bucket, 8) + 1, 8);
       }

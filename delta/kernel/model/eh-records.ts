@@ -4,7 +4,7 @@ import { alloc } from '../memory';
 import { readOld } from '../old';
 import { cieFacts } from './eh-cie';
 
-export const MAX_RECORD: u32 = 4096;
+export const MAX_RECORD: u32 = 8192;
 /** Bytes of a section: larger ones are ordinary data. */
 export const MAX_EH_SECTION: u32 = 16 << 20;
 /** Bytes of a record that describes code: up to the length of its augmentation data. */

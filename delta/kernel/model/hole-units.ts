@@ -22,6 +22,10 @@ let table: usize = 0;
 
 export function openHoleUnits(image: Image): void {
   fresh = image;
+}
+
+/** No unit is open: a section begins. */
+export function resetHoleUnits(): void {
   base = 0;
 }
 

@@ -6,7 +6,7 @@ import { Machine } from '../elf/image';
 import { resetTargets } from '../learn/targets';
 import { openBlock, continueBlock } from './block';
 import { blockAt, blockCount } from './control';
-import { continueHole, openHole } from './hole-units';
+import { continueHole, openHole, resetHoleUnits } from './hole-units';
 import { HoleKind, holeAt, holeCount } from './holes';
 import { continueRun, NO_NEIGHBOUR, openRun, resetLiterals } from './literals';
 import { primeLiterals } from './prime';
@@ -56,6 +56,7 @@ export function openSectionModels(from: u32, to: u32): void {
   end = to;
   next = firstBlockAfter(from);
   unitEnd = from;
+  resetHoleUnits();
   resetTargets();
   resetResidual();
   resetShortFields();

@@ -9,6 +9,7 @@ import { scanEhFrame, scanEhFrameHeader } from './eh-frame-refs';
 import { clearRefs, refCount } from './emit';
 import { scanPclntab } from './go-pclntab';
 import { scanTypelink } from './go-typelink';
+import { scanGnuHash } from './gnu-hash';
 import { hasTypes, scanTypes } from './go-types';
 import { scanRelocations } from './relocations';
 import { scanJumpTables } from './jump-tables';
@@ -70,5 +71,6 @@ function scanPart(image: Image, section: Section, from: u32, to: u32): void {
   else if (role === Role.EH_FRAME_HDR) scanEhFrameHeader(image, section, from, to);
   else if (role === Role.GO_PCLNTAB) scanPclntab(image, section, from, to);
   else if (role === Role.ARM_EXIDX || role === Role.ARM_EXTAB) scanArmUnwind(image, section, from, to);
+  else if (role === Role.GNU_HASH) scanGnuHash(image, section, from, to);
   else if (role === Role.GO_TYPELINK) scanTypelink(image, section, from, to);
 }

@@ -122,7 +122,7 @@ describe('sections of other layouts', () => {
     ['first addresses that are not pc-relative', { encoding: 0x03 }],
     ['a code alignment of 0', { factor: 0 }],
     ['a code alignment of more than one byte', { factor: 0x81 }],
-    ['a record of more than 4096 bytes', { padding: 4096 }],
+    ['a record of more than 8192 bytes', { padding: 8192 }],
   ];
   it.each(flawed)('are left alone: %s', (_, flaws) => {
     const bad = sampleOf(functions, flaws);
