@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises';
 import { DigestHasher, digestAlgorithm, type Digest } from '../storage/digest.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import type { RandomAccess } from '../storage/random-access.ts';
+import { hashRange } from './digest-range.ts';
 import { PairDecoder } from './engine/pair-decoder.ts';
 import { checkAborted, DeltaError } from './errors.ts';
 import { checkImageFacts } from './format/image-facts.ts';
@@ -213,10 +214,7 @@ export async function checkBaseFile(
   options: IoOptions = {},
 ): Promise<void> {
   const hasher = new DigestHasher(digestAlgorithm(expected.diffId));
-  for (let at = 0; at < file.size; at += HASH_READ_BYTES) {
-    checkAborted(options.signal, 'checking the base');
-    hasher.update(await file.read(at, Math.min(HASH_READ_BYTES, file.size - at)));
-  }
+  await hashRange(file, { start: 0, length: file.size }, [hasher], options);
   const found = hasher.digest();
   if (!isDigestOf(expected.diffId, found)) {
     throw new DeltaError(
@@ -226,5 +224,3 @@ export async function checkBaseFile(
     );
   }
 }
-
-const HASH_READ_BYTES = 1024 * 1024;

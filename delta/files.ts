@@ -1,11 +1,11 @@
-import { parseDigest } from '../storage/digest.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import type { FileAccess } from '../storage/random-access.ts';
 import { openForReading } from './apply-file.ts';
+import { digestOfAll } from './digest-range.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
 import { openCodecs } from './codecs/registry.ts';
 import type { EngineLimits } from './engine/engine.ts';
-import { digestOfAll, planPlain } from './plan/plain-plan.ts';
+import { planPlain } from './plan/plain-plan.ts';
 import { BuildProgress } from './plan/progress.ts';
 import { OldTree } from './plan/old-tree.ts';
 import type { Part } from './plan/instruction.ts';
@@ -60,8 +60,8 @@ async function build(
   const progress = new BuildProgress(access.size, options.onProgress);
   const plan = await planFile(old, access, progress, options);
   progress.planned(access.size);
-  const diffId = parseDigest(await digestOfAll(access, { signal }));
-  const oldId = parseDigest(await digestOfAll(old, { signal }));
+  const diffId = await digestOfAll(access, { signal });
+  const oldId = await digestOfAll(old, { signal });
   const input = {
     kind: plan.kind,
     bases: [{ diffId: oldId, size: old.size, access: old }],

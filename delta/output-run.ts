@@ -2,13 +2,13 @@ import { createHash, type Hash } from 'node:crypto';
 
 import { DigestHasher, digestAlgorithm } from '../storage/digest.ts';
 import type { RandomAccess } from '../storage/random-access.ts';
+import { hashRange } from './digest-range.ts';
 import type { PairDecoder } from './engine/pair-decoder.ts';
 import { checkAborted, DeltaError } from './errors.ts';
 import type { BaseSpace } from './format/base-space.ts';
 import { digestFromTag, isDigestOf, type OutputFacts } from './format/facts.ts';
 import { readFrameStreams } from './format/frame.ts';
 import { readFrameHead, type FrameHead } from './format/frame-head.ts';
-import { PIECE_BYTES } from './format/limits.ts';
 import { ModelRun } from './format/model-run.ts';
 import { makePieces, runFrame } from './format/run-frame.ts';
 import { TAG_BYTES } from './format/tag.ts';
@@ -58,8 +58,13 @@ export class OutputRun {
     while (this.done < this.#output.size) {
       const head = await this.#nextHead();
       if (this.done + head.outputBytes > existing.size) return;
-      if (!(await this.#matches(existing, head))) return;
-      await this.#replay(existing, this.done, head.outputBytes);
+      const range = { start: this.done, length: head.outputBytes };
+      const { diffId } = this.#output;
+      const frame = new DigestHasher(head.tag === undefined ? digestAlgorithm(diffId) : 'sha256');
+      await hashRange(existing, range, [frame], { signal: this.#signal });
+      const promised = head.tag === undefined ? diffId : digestFromTag(head.tag);
+      if (!isDigestOf(promised, frame.digest())) return;
+      await hashRange(existing, range, [this.#hasher], { signal: this.#signal });
       this.#frameOffset = head.endOffset;
     }
   }
@@ -98,25 +103,6 @@ export class OutputRun {
   async #nextHead(): Promise<FrameHead> {
     const place = { version: this.#version, done: this.done, size: this.#output.size };
     return readFrameHead(this.#source, this.#frameOffset, place);
-  }
-
-  async #matches(existing: RandomAccess, head: FrameHead): Promise<boolean> {
-    const { diffId } = this.#output;
-    const hasher = new DigestHasher(head.tag === undefined ? digestAlgorithm(diffId) : 'sha256');
-    for (let at = 0; at < head.outputBytes; at += PIECE_BYTES) {
-      checkAborted(this.#signal, 'resuming the delta');
-      hasher.update(
-        await existing.read(this.done + at, Math.min(PIECE_BYTES, head.outputBytes - at)),
-      );
-    }
-    const found = hasher.digest();
-    return isDigestOf(head.tag === undefined ? diffId : digestFromTag(head.tag), found);
-  }
-
-  async #replay(existing: RandomAccess, start: number, length: number): Promise<void> {
-    for (let at = 0; at < length; at += PIECE_BYTES) {
-      this.#hasher.update(await existing.read(start + at, Math.min(PIECE_BYTES, length - at)));
-    }
   }
 
   #mismatch(problem: string): DeltaError {

@@ -12,8 +12,8 @@ import { joinFile } from './join-file.ts';
 import { isFarBelow } from './plan/alone-bytes.ts';
 import type { BuildReport, WriteDeltaInput } from './write-delta.ts';
 
-/** A window of zstd's highest level here, and what the decoder holds beside it. */
-const RAM_BYTES = 20 * 1024 * 1024;
+/** A window of zstd's highest level here, and what the streaming decoder leaves to the collector (measured). */
+const RAM_BYTES = 40 * 1024 * 1024;
 /** Deltas of a few bytes are not beaten. */
 const MIN_DELTA_BYTES = 256;
 

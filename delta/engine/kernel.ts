@@ -1,5 +1,8 @@
 import { DeltaError } from '../errors.ts';
 
+/** For benches: the steps that engines of this process leave out, as a sum of `Step`s (kernel/ablation.ts). */
+const ABLATE = 'RIVULET_ABLATE';
+
 /** What the kernel asks of its host. */
 export interface KernelHost {
   /** Fills `into` with old bytes from `offset`; the kernel asks within the sizes that it was opened with. */
@@ -30,6 +33,8 @@ export type KernelCall =
 type KernelFunction = (...numbers: readonly number[]) => number | undefined;
 
 interface KernelExports extends Readonly<Record<KernelCall, KernelFunction>> {
+  /** Leaves steps out (kernel/ablation.ts). */
+  readonly setAblation: KernelFunction;
   readonly memory: WebAssembly.Memory;
   /** After `align`: new bytes outside of all blocks. */
   literalBytes?(): number;
@@ -64,6 +69,8 @@ export class Kernel {
     });
     // The build and this file change together; a test calls every function.
     this.#exports = instance.exports as unknown as KernelExports;
+    const ablation = Number(process.env[ABLATE] ?? 0);
+    if (ablation !== 0) this.#exports.setAblation(ablation);
   }
 
   /**

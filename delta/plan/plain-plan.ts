@@ -1,13 +1,10 @@
-import { DigestHasher } from '../../storage/digest.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { RandomAccess } from '../../storage/random-access.ts';
 import type { CodecRegistry } from '../codecs/registry.ts';
-import { checkAborted } from '../errors.ts';
+import { digestOfAll } from '../digest-range.ts';
 import { CODEC, REASON } from '../format/notes.ts';
 import { chooseForFiles } from './changed-files.ts';
 import type { Part } from './instruction.ts';
-
-const READ_BYTES = 1024 * 1024;
 
 /** Codes bytes that are no tar as one file, against the base file of number `base`, if any. */
 export async function planPlain(
@@ -43,14 +40,4 @@ export async function planPlain(
 
 async function areEqual(a: RandomAccess, b: RandomAccess, options: IoOptions): Promise<boolean> {
   return (await digestOfAll(a, options)) === (await digestOfAll(b, options));
-}
-
-/** sha256 of everything a source has. */
-export async function digestOfAll(source: RandomAccess, { signal }: IoOptions): Promise<string> {
-  const hasher = new DigestHasher();
-  for (let at = 0; at < source.size; at += READ_BYTES) {
-    checkAborted(signal, 'reading a file');
-    hasher.update(await source.read(at, Math.min(READ_BYTES, source.size - at)));
-  }
-  return hasher.digest();
 }

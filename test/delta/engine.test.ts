@@ -13,6 +13,7 @@ import { inspectDelta } from '../../delta/inspect.ts';
 import { BufferAccess } from '../../storage/random-access.ts';
 import { compressFrame } from '../../storage/zstd.ts';
 import { makePair, nextVersion, type EnginePair } from './engine-pairs.ts';
+import { tinyElf } from './tiny-elf.ts';
 import { makeTar, noise, prose, touched, withFolder, type TarFile } from './support.ts';
 
 const MIB = 1024 * 1024;
@@ -67,6 +68,20 @@ describe.each(['small', 'fast'] as const)('apply(build(a, b), a) = b, profile %s
     expect(frames.map(({ back }) => back)).toEqual(
       frames.map(({ offset }) => offset - (frames[0]?.offset ?? 0)),
     );
+  });
+});
+
+describe('references', () => {
+  it('to what moved cost next to nothing', async () => {
+    const old = tinyElf(3000, 5, new Set());
+    const fresh = tinyElf(3000, 5, new Set([10, 700, 1400, 2900]));
+    const { report } = await makePair(old, fresh);
+    expect(report.codecs).toHaveProperty('engine');
+    expect(report.size).toBeLessThan(400);
+    // As bytes without a machine it takes many times as much.
+    const plain = (elf: Buffer): Buffer => Buffer.concat([Buffer.from('no ELF'), elf]);
+    const other = await makePair(plain(old), plain(fresh));
+    expect(other.report.size).toBeGreaterThan(report.size * 4);
   });
 });
 

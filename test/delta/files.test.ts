@@ -8,15 +8,7 @@ import type { BsdiffLoad } from '../../delta/codecs/bsdiff-process.ts';
 import { buildFileDelta } from '../../delta/files.ts';
 import type { BuildReport, Profile } from '../../delta/write-delta.ts';
 import { digestOf } from '../../storage/digest.ts';
-import {
-  makeTar,
-  noBsdiff,
-  noise,
-  prose,
-  quickBsdiff,
-  touched,
-  withFolder,
-} from './support.ts';
+import { makeTar, noBsdiff, noise, prose, quickBsdiff, touched, withFolder } from './support.ts';
 
 interface RoundTrip {
   readonly report: BuildReport;

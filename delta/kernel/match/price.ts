@@ -14,7 +14,7 @@ export const enum Price {
   /** To copy with a new shift. */
   SWITCH = 288,
   /** To copy with a shift used lately, or with that of an earlier pass. */
-  SWITCH_KNOWN = 192,
+  SWITCH_KNOWN = 160,
 }
 
 /** True if `difference` (1..255) is one of the four bytes of `recent`. */

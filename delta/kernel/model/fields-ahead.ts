@@ -9,6 +9,7 @@ import { fieldBytes, hasBase, isOffsetKind, Kind, Ref, REF_BYTES } from '../refs
 import { oldByte, oldPage } from '../scan/pages';
 import { freshBase, sectionStart } from './output';
 import { CHUNK, kinds, other, predicted, risk, setRisk, sureness } from './window';
+import { branchAfter, learnBranch } from './x64-targets';
 
 /** A predicted reference whose field is not complete yet: 32 bytes. */
 @unmanaged
@@ -168,7 +169,11 @@ export function learnFields(to: u32): void {
     if (!learns) continue;
     const bytes = freshBase + <usize>p.fresh;
     const actual = takeField(p.kind, p.aux, bytes, p.place, p.base, p.target, image);
-    if (actual !== NO_PLACE) learnTarget(p.key, actual);
+    if (actual === NO_PLACE) continue;
+    learnTarget(p.key, actual);
+    if (p.kind === Kind.X64_REL32 && p.fresh > sectionStart) {
+      learnBranch(branchAfter(load<u8>(bytes - 1)), actual);
+    }
   }
   pendingCount = kept;
 }

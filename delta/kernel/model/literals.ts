@@ -6,28 +6,48 @@ import { Cost, countAs } from '../code/cost';
 import { hash } from '../code/hash';
 import { Mixer, newMixer } from '../code/mixer';
 import { isPlain, passPlain, Stream } from '../code/plain';
-import { Machine } from '../elf/image';
-import { alloc } from '../memory';
+import { addressOf, Machine } from '../elf/image';
+import { imageOfOffset } from '../elf/images';
 import { oldSize } from '../old';
 import { oldByte } from '../scan/pages';
+import { setPlainContexts } from './literal-contexts';
+import {
+  advanceMatch,
+  beginMatches,
+  findMatch,
+  forgetPlaces,
+  isMatching,
+  matchAt,
+  matchLength,
+  matchMisses,
+  missMatch,
+  openMatches,
+} from './literal-match';
 import { clearOldView, NO_BYTE, oldByteAt } from './old-view';
-import { before, freshBase, HISTORY, openOutput, putByte, putBytes, sectionStart } from './output';
+import { before, freshBase, openOutput, putByte, putBytes, recent, sectionStart } from './output';
+import { setLiteralContexts } from './x64-contexts';
+import {
+  advanceField,
+  branch,
+  FIELD_BYTES,
+  fieldByte,
+  findField,
+  guessByte,
+  learnField,
+  moveField,
+  targetAt,
+  toTarget,
+} from './x64-field';
+import { advancePhase, forgetPhase, isX64Code, syncPhase } from './x64-follow';
+import { step } from './x64-phase';
+import { Branch } from './x64-targets';
 
-const TABLE_BITS: u32 = 16;
-const KEY_BYTES: u32 = 5;
-const MIN_MATCH: u32 = 4;
-const MAX_MATCH: u32 = 32;
-/** A match ends at this many misses in 8 bytes. */
-const MAX_MISSES: u32 = 6;
-/** Bytes before a run that become known to the table. */
-const LEAD: u32 = 64;
+/** Added to what a target's guessed byte is; match lengths are below. */
+const GUESSED: u32 = 128;
 /** Old place after the previous block, or before the next: none. */
 export const NO_NEIGHBOUR: u32 = 0xffffffff;
 
 let mixer: Mixer = changetype<Mixer>(0);
-let table: usize = 0;
-/** New place up to which the table knows. */
-let known: u32 = 0;
 let isWordy: bool = false;
 
 // The run being coded.
@@ -41,14 +61,19 @@ let afterMisses: u32 = 0;
 let untilShift: u32 = 0;
 let hasUntil: bool = false;
 let untilMisses: u32 = 0;
-let matchAt: u32 = 0;
-let matchLength: u32 = 0;
-let matchMisses: u32 = 0xff;
+/** The run is x86-64 code. */
+let isX64: bool = false;
+/** The target of the match's field, for the field at hand. */
+let matchTarget: u32 = 0;
+let hasMatchTarget: bool = false;
+/** Old address of byte 0 while training on x86-64 code. */
+let trainAddress: u32 = 0;
+let isTraining: bool = false;
 
 export function openLiterals(machine: u32): void {
   if (isPlain) return;
   mixer = newMixer(18, 19, 2048, 256, 768, 256, 1, 1024, 127);
-  table = alloc(<usize>4 << TABLE_BITS);
+  openMatches();
   isWordy = machine === Machine.A64 || machine === Machine.A32;
 }
 
@@ -56,12 +81,6 @@ export function resetLiterals(): void {
   if (isPlain) return;
   mixer.reset();
   forgetPlaces();
-}
-
-/** Empties the table of places: those of training are no places of the section. */
-export function forgetPlaces(): void {
-  memory.fill(table, 0xff, <usize>4 << TABLE_BITS);
-  known = 0;
 }
 
 /**
@@ -78,12 +97,16 @@ export function openRun(from: u32, end: u32, after: u32, until: u32): void {
   hasUntil = until !== NO_NEIGHBOUR;
   untilShift = until - end;
   untilMisses = 0xff;
-  matchAt = 0;
-  matchLength = 0;
-  matchMisses = 0xff;
   clearOldView();
-  const first = from - min(LEAD, from - sectionStart);
-  for (let n = max(max(first, sectionStart + 8), known); n < from; n++) note(n);
+  isX64 = isTraining || isInX64Code(after, until);
+  if (isX64) syncPhase(from);
+  beginMatches(from);
+}
+
+/** True if the old byte before the run, or else the one after it, is of x86-64 code. */
+function isInX64Code(after: u32, until: u32): bool {
+  if (after !== NO_NEIGHBOUR && after > 0) return isX64Code(after - 1);
+  return until !== NO_NEIGHBOUR && isX64Code(until);
 }
 
 /** Codes on, up to new place `limit` or the run's end; returns where it stands. */
@@ -94,16 +117,25 @@ export function continueRun(limit: u32): u32 {
   return runAt;
 }
 
-/** Lets the model learn from `length` bytes at `from` as if they were the section's first. */
-export function trainLiterals(from: usize, length: u32): void {
+/**
+ * Lets the model learn from `length` bytes at `from`, old code from offset `old` on, as if they were
+ * the section's first.
+ */
+export function trainLiterals(from: usize, length: u32, old: u32): void {
   const base = freshBase;
   const start = sectionStart;
+  const image = imageOfOffset(old);
+  isTraining = isX64Code(old);
+  trainAddress = image === null ? 0 : addressOf(image, old);
   setTraining(true);
   openOutput(from, 0);
+  forgetPhase();
   openRun(0, length, NO_NEIGHBOUR, NO_NEIGHBOUR);
   continueRun(length);
   setTraining(false);
+  isTraining = false;
   openOutput(base, start);
+  forgetPhase();
   forgetPlaces();
 }
 
@@ -113,41 +145,6 @@ function copyPlain(end: u32): void {
   if (encoding) memory.copy(coded, freshBase + <usize>runAt, length);
   else putBytes(runAt, coded, length);
   runAt = end;
-}
-
-@inline
-function keyAt(n: u32): usize {
-  const key = load<u64>(freshBase + <usize>n - 8) >> (64 - 8 * KEY_BYTES);
-  return table + (<usize>((key * 0x9e3779b97f4a7c15) >> (64 - TABLE_BITS)) << 2);
-}
-
-/** Place `n` is known by the bytes before it. */
-@inline
-function note(n: u32): void {
-  store<u32>(keyAt(n), n);
-}
-
-function findMatch(n: u32): void {
-  if (n < sectionStart + 8) return;
-  const slot = keyAt(n);
-  const place = load<u32>(slot);
-  store<u32>(slot, n);
-  known = n + 1;
-  if (matchLength > 0 || place === 0xffffffff || place === matchAt) return;
-  if (place >= n || place < sectionStart + MAX_MATCH || n - place > HISTORY - 2 * MAX_MATCH) return;
-  let length: u32 = 0;
-  while (
-    length < MAX_MATCH &&
-    load<u8>(freshBase + <usize>(place - 1 - length)) ===
-      load<u8>(freshBase + <usize>(n - 1 - length))
-  ) {
-    length++;
-    if (n - length <= sectionStart) break;
-  }
-  if (length < MIN_MATCH) return;
-  matchAt = place;
-  matchLength = length;
-  matchMisses = 0;
 }
 
 /** What an expected byte says of the next bit: 0 nothing, 1 it is 0, 2 it is 1. */
@@ -163,55 +160,48 @@ function codeLiteral(): void {
   const c1 = before(1);
   const c2 = before(2);
   const c3 = before(3);
-  const c4 = before(4);
   const c12 = c1 | (c2 << 8);
-  const c123 = c12 | (c3 << 16);
-  const c1234 = c123 | (c4 << 24);
   const after = n + afterShift;
   const until = n + untilShift;
-  const a = hasAfter ? oldByteAt(after, n, 0) : NO_BYTE;
+  let a: u32 = hasAfter ? oldByteAt(after, n, 0) : NO_BYTE;
   const nextOld: u32 = a < NO_BYTE && after + 1 < oldSize ? oldByte(after + 1) : 0;
-  const u = hasUntil ? oldByteAt(until, n, 1) : NO_BYTE;
-  const matches = matchAt !== 0 && popcnt(matchMisses & 0xff) < MAX_MISSES;
-  const m: u32 = matches ? <u32>load<u8>(freshBase + <usize>matchAt) : NO_BYTE;
+  let u: u32 = hasUntil ? oldByteAt(until, n, 1) : NO_BYTE;
+  const matches = isMatching();
+  let m: u32 = matches ? <u32>load<u8>(freshBase + <usize>matchAt) : NO_BYTE;
   const al: u32 = isWordy ? n & 3 : 0;
-  const lengthClass = min(matchLength, 15) | ((matchMisses & 7) << 4);
-  let top: u32 = 0;
-  let op: u32;
-  let lastTop: u32 = 0;
-  if (isWordy) {
-    const word = after - al + 3;
-    if (hasAfter && word < oldSize) top = oldByte(word) + 1;
-    op = c4 | (top << 8);
-    lastTop = before(1 + al);
-  } else if (c1 === 0xe8 || c1 === 0xe9) {
-    op = 256 + ((n + 4) & 15);
-  } else if (c2 === 0xe8 || c2 === 0xe9) {
-    op = 512 + c1;
-  } else {
-    op = (c1 << 10) | c3;
+  let lengthClass = min(matchLength, 15) | ((matchMisses & 7) << 4);
+  const inField = isX64 && findLiteralField(n, matches);
+  const add = inField ? toTarget : 0;
+  if (inField) {
+    a = moved(a, add);
+    u = moved(u, add);
+    m = hasMatchTarget ? (matchTarget >>> (8 * fieldByte)) & 255 : moved(m, add);
   }
+  const matched = m;
+  if (inField && matchLength === 0) {
+    const guess = guessByte(NO_BYTE);
+    if (guess !== NO_BYTE) {
+      m = guess;
+      lengthClass = GUESSED + fieldByte + FIELD_BYTES * branch;
+    }
+  }
+  const role: u32 = isX64 ? step : al;
   const x = mixer;
   const h3 = afterMisses;
   const h4 = untilMisses;
-  x.setHash(0, hash(1, 0, al));
-  x.setHash(1, hash(2, c1, al));
-  x.setHash(2, hash(3, c1, c2));
-  x.setHash(3, hash(4, c123));
-  x.setHash(4, hash(5, c1234));
-  x.setHash(5, hash(6, c1234, before(5) | (before(6) << 8)));
-  x.setHash(6, hash(9, c2, c3));
-  x.setHash(7, hash(10, a, al));
+  x.setHash(1, hash(2, c1, role));
+  x.setHash(2, hash(3, c12, isX64 ? role : 0));
+  x.setHash(3, hash(4, c12 | (c3 << 16)));
+  x.setHash(4, hash(5, <u32>recent));
+  x.setHash(7, hash(10, a, role));
   x.setHash(8, hash(11, u, h4 & 7));
   x.setHash(9, hash(13, a | (u << 9)));
   x.setHash(10, hash(14, a, c1));
-  x.setHash(11, hash(15, c4 | (al << 8), c1));
-  x.setHash(12, hash(17, c4 | (c3 << 8), al << 1));
   x.setHash(13, hash(18, a | (nextOld << 9), c1));
-  x.setHash(14, hash(19, op, al));
-  x.setHash(15, isWordy ? hash(20, top | (lastTop << 9), c1 | (al << 8)) : hash(20, c12, c4));
+  if (isX64) setLiteralContexts(x, inField);
+  else setPlainContexts(x, n, isWordy, oldTop(after, al));
   countAs(Cost.LITERALS, 0);
-  const byte: u32 = load<u8>(freshBase + <usize>n);
+  const byte = (<u32>load<u8>(freshBase + <usize>n) + add) & 255;
   let symbol: u32 = 1;
   for (let bit: i32 = 7; bit >= 0; bit--) {
     const em = expects(m, symbol, bit);
@@ -226,27 +216,53 @@ function codeLiteral(): void {
         symbol,
         symbol + 256 * min(7, em ? 1 + matchLength / 5 : 0),
         em | (ea << 2) | (eu << 4),
-        (al * 256 + symbol) % 768,
+        isX64 ? 256 + role * 8 + bit : (al * 256 + symbol) % 768,
         ea | (eu << 2) | ((h3 & 3) << 4) | ((h4 & 3) << 6),
         0,
-        symbol | (al << 8),
+        symbol | (min(role, 3) << 8),
         hash(5, c1, symbol),
       );
   }
-  const found = symbol & 255;
+  const symbolByte = symbol & 255;
+  const found = (symbolByte - add) & 255;
   putByte(n, found);
   runAt = n + 1;
-  afterMisses = h3 * 2 + (a !== found ? 1 : 0);
-  untilMisses = h4 * 2 + (u !== found ? 1 : 0);
-  if (matches) {
-    matchAt++;
-    const hit = m === found;
-    matchMisses = matchMisses * 2 + (hit ? 0 : 1);
-    matchLength = hit ? min(matchLength + 1, 60) : 0;
-  } else {
-    matchLength = 0;
+  afterMisses = h3 * 2 + (a !== symbolByte ? 1 : 0);
+  untilMisses = h4 * 2 + (u !== symbolByte ? 1 : 0);
+  if (matches) advanceMatch(matched === symbolByte);
+  else missMatch();
+  if (isX64) {
+    if (inField) {
+      advanceField(found);
+      if (fieldByte === FIELD_BYTES - 1) learnField();
+    }
+    advancePhase(found);
   }
-  if (hasAfter && a !== found && (afterMisses & 15) === 15) realign(after, n, found, c1, c2);
+  if (hasAfter && a !== symbolByte && (afterMisses & 15) === 15) realign(after, n, found, c1, c2);
+}
+
+/** What a byte of a field means as one of its target. */
+@inline
+function moved(byte: u32, add: u32): u32 {
+  return byte < NO_BYTE ? (byte + add) & 255 : byte;
+}
+
+/** As findField; opens the match's field too. */
+function findLiteralField(n: u32, matches: bool): bool {
+  if (!findField(n)) return false;
+  if (isTraining && runEnd - n < FIELD_BYTES - fieldByte) return false;
+  if (fieldByte !== 0) return true;
+  if (isTraining) moveField(n, trainAddress + n);
+  // A jump mostly stays in its function: of that, the distance is the same.
+  hasMatchTarget = matches && matchAt + FIELD_BYTES <= n && branch !== Branch.JUMP;
+  if (hasMatchTarget) matchTarget = targetAt(matchAt);
+  return true;
+}
+
+/** 1 + the last byte of the old instruction word at `after`, 0 if there is none. */
+function oldTop(after: u32, al: u32): u32 {
+  const word = after - al + 3;
+  return isWordy && hasAfter && word < oldSize ? oldByte(word) + 1 : 0;
 }
 
 /** Follows insertions and deletions against the old bytes: looks nearby for the last three bytes. */

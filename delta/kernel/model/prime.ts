@@ -38,7 +38,7 @@ export function primeLiterals(literals: u32): void {
       if (s.role !== Role.CODE) continue;
       if (place < s.bytes) {
         const length = min(SAMPLE, s.bytes - place);
-        trainLiterals(readOld(s.offset + place, length, buffer), length);
+        trainLiterals(readOld(s.offset + place, length, buffer), length, s.offset + place);
         break;
       }
       place -= s.bytes;

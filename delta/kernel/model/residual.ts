@@ -7,9 +7,15 @@ import { Mixer, newMixer } from '../code/mixer';
 import { isPlain } from '../code/plain';
 import { Machine } from '../elf/image';
 import { alloc } from '../memory';
+import { bits, sureClass } from './classes';
 import { before, freshBase, putByte, putBytes } from './output';
 import { codePlainChunk, resetPlainResidual } from './plain-residual';
 import { CHUNK, kinds, other, predicted, risk, sureness } from './window';
+import { setFlagContexts, setValueContexts } from './x64-contexts';
+import { advanceField, findField, guessByte, toTarget } from './x64-field';
+import { advancePhase, forgetPhase, isX64Code, syncPhase } from './x64-follow';
+import { step } from './x64-phase';
+import { resetX64Targets } from './x64-targets';
 
 /** Statistics: what the decisions cost is counted by the caller of these three. */
 let chunks: Mixer = changetype<Mixer>(0);
@@ -31,9 +37,12 @@ let byPair: usize = 0;
 let byEntry: usize = 0;
 /** True for machines of 4-byte instructions. */
 let isWordy: bool = false;
+/** The chunk is x86-64 code. */
+let isX64: bool = false;
 
 const KNOWN: u32 = 256;
 const WAS_ZERO: u32 = 512;
+const NO_GUESS: u32 = 256;
 
 export function openResidual(machine: u32): void {
   if (isPlain) return;
@@ -48,6 +57,8 @@ export function openResidual(machine: u32): void {
 
 export function resetResidual(): void {
   if (isPlain) return resetPlainResidual();
+  forgetPhase();
+  resetX64Targets();
   chunks.reset();
   flags.reset();
   values.reset();
@@ -56,17 +67,6 @@ export function resetResidual(): void {
   memory.fill(byEntry, 0, 256 * 64 * 2);
   chunkHistory = history = difference1 = difference2 = gap1 = gap2 = 0;
   position = lastDifference = 0;
-}
-
-@inline
-function bits(value: u32): u32 {
-  return 32 - clz(value);
-}
-
-/** Class of a confidence, 0 outside of references to 7. */
-@inline
-function sureClass(confidence: u32): u32 {
-  return confidence === 0 ? 0 : confidence >= 50 ? 7 : confidence === 49 ? 2 : 1 + ((confidence - 1) & 7);
 }
 
 /**
@@ -134,11 +134,18 @@ export function codeChunk(
     putBytes(fresh, predicted + <usize>CHUNK, length);
     return;
   }
+  isX64 = isX64Code(old);
+  if (isX64) syncPhase(fresh);
   for (let i: u32 = 0; i < length; i++) {
     const inSection = old + i - sectionStart;
     const entry = entryBytes > 0 ? inSection % entryBytes : (old + i) & 7;
-    codeByte(fresh + i, i, from + i, blockLength, old + i, section, entry);
+    const inField = isX64 && findField(fresh + i);
+    codeByte(fresh + i, i, from + i, blockLength, old + i, section, entry, inField);
     position++;
+    if (!isX64) continue;
+    const byte = <u32>load<u8>(freshBase + <usize>(fresh + i));
+    if (inField) advanceField(byte);
+    advancePhase(byte);
   }
 }
 
@@ -150,6 +157,7 @@ function codeByte(
   old: u32,
   section: u32,
   m: u32,
+  inField: bool,
 ): void {
   const at = predicted + <usize>(CHUNK + i);
   const pr = <u32>load<u8>(at);
@@ -183,6 +191,9 @@ function codeByte(
     op = (p1 << 16) | (p2 << 8) | p3;
   }
   const alternative: u32 = k ? (<u32>load<u8>(other + <usize>(CHUNK + i)) - pr) & 255 : 0;
+  let guess: u32 = inField ? guessByte(NO_GUESS) : NO_GUESS;
+  if (guess !== NO_GUESS) guess = (guess - toTarget - pr) & 255;
+  const where = isX64 ? <u32>step : section;
   const h = history;
   const f = flags;
   const place = section * 64 + m;
@@ -196,17 +207,21 @@ function codeByte(
   f.setHash(7, hash(8, p1, p2, pr | (nextKind << 8)));
   f.setHash(8, hash(9, pairLast, k, pr));
   f.setHash(9, hash(10, h & 0xffff, k & 7));
-  f.setHash(10, hash(11, place, h & 7, entryLast));
   f.setHash(11, hash(12, sure, k, h & 7));
-  f.setHash(12, hash(13, pr | (q1 << 8) | (q2 << 16), k, m));
   f.setHash(13, hash(14, edge1, edge2, k ? 1 : h & 1));
-  f.setHash(14, hash(15, op, k, h & 1));
-  f.setHash(15, hash(16, op, pr, m));
   f.setHash(16, hash(17, c1 | (c2 << 8), pr, k));
-  f.setHash(17, hash(18, section, gapClass, sure));
-  f.setHash(18, hash(19, entryLast, section, m | ((h << 8) & 0x300)));
   f.setHash(19, hash(20, sure, kindLast, h & 3));
   f.setHash(20, hash(21, sure | (alternative !== 0 ? 128 : 0), k, h & 15));
+  if (isX64) {
+    setFlagContexts(f, inField, pr, q1 | (q2 << 8), guess, k, sure, h, gapClass);
+  } else {
+    f.setHash(10, hash(11, place, h & 7, entryLast));
+    f.setHash(12, hash(13, pr | (q1 << 8) | (q2 << 16), k, m));
+    f.setHash(14, hash(15, op, k, h & 1));
+    f.setHash(15, hash(16, op, pr, m));
+    f.setHash(17, hash(18, section, gapClass, sure));
+    f.setHash(18, hash(19, entryLast, section, m | ((h << 8) & 0x300)));
+  }
   const fresh0: u32 = load<u8>(freshBase + <usize>fresh);
   let x = (fresh0 - pr) & 255;
   countAs(Cost.FLAGS, section);
@@ -215,11 +230,11 @@ function codeByte(
     0,
     (k ? min(k, 127) : 0) + 128 * (h & 3),
     (sure * 8 + (h & 7)) & 1023,
-    min(section, 31) * 8 + (m & 7),
+    isX64 ? where * 4 + (h & 3) : min(section, 31) * 8 + (m & 7),
     min(gapClass, 63),
     (h & 3) + 4 * (k !== 0 ? 1 : 0),
     k * 8 + (h & 7),
-    hash(3, section, gapClass),
+    hash(3, where, gapClass),
   );
   history = h * 2 + differs;
   if (!differs) {
@@ -250,6 +265,7 @@ function codeByte(
   v.setHash(18, hash(19, gapClass, lastMiss));
   v.setHash(19, hash(20, m, k | ((history << 8) & 0xf00)));
   v.setHash(20, hash(21, alternative, k ? sure : history & 7));
+  if (isX64) setValueContexts(v, inField, pr, guess, difference1);
   countAs(Cost.VALUES, section);
   let symbol: u32 = 1;
   for (let bit: i32 = 7; bit >= 0; bit--) {
@@ -260,11 +276,11 @@ function codeByte(
         symbol,
         symbol | (k ? 256 : 0),
         ((k << 3) | <u32>bit) & 1023,
-        min(section, 63),
+        min(where, 63),
         0,
         0,
         symbol | (k ? 256 : 0),
-        hash(7, section, symbol, m),
+        hash(7, where, symbol, isX64 ? 0 : m),
       );
   }
   x = symbol & 255;

@@ -19,7 +19,7 @@ import {
 import { CHUNK, kinds, other, predicted, sureness } from './window';
 
 /** Kinds of reference are below; see window.ts. */
-const FIRST_KIND: u32 = 21;
+const FIRST_KIND: u32 = 22;
 const GROUPS: u32 = 4;
 const RATE: u32 = 5;
 const FIRST_TRUST: u16 = 40000;

@@ -38,6 +38,7 @@ export function putField(
       break;
     case Kind.BASE32:
     case Kind.OFF32:
+    case Kind.TABLE32:
       store<u32>(at, target - base);
       break;
     case Kind.A32_PREL31:
@@ -114,6 +115,7 @@ function addressIn(kind: u32, aux: u32, at: usize, place: u32, base: u32, hint: 
       return place + word;
     case Kind.BASE32:
     case Kind.OFF32:
+    case Kind.TABLE32:
       return base + word;
     case Kind.A32_PREL31:
       return arm.prel31Target(word, place);

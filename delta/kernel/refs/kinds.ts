@@ -42,6 +42,8 @@ export const enum Kind {
   STEP64 = 19,
   /** Arm: 31 bits relative to the field, below a bit that is no part of it (.ARM.exidx). */
   A32_PREL31 = 20,
+  /** x86-64: a word of a jump table, relative to `base`, the address of the table's first word. */
+  TABLE32 = 21,
 }
 
 /** Bytes of the field. */
@@ -59,6 +61,7 @@ export function hasBase(kind: u32): bool {
   return (
     kind === Kind.BASE32 ||
     kind === Kind.OFF32 ||
+    kind === Kind.TABLE32 ||
     kind === Kind.A32_LITERAL ||
     kind === Kind.FILE32 ||
     kind === Kind.SYMBOL

@@ -35,7 +35,7 @@ export function scanJumpTables(image: Image, section: Section, from: u32, to: u3
       const offset = start + at + i * WORD;
       if (offset < from || offset >= to) continue;
       const target = place + at + load<u32>(bytes + <usize>(at + i * WORD));
-      emit(offset, Kind.OFF32, 0, target, place + at);
+      emit(offset, Kind.TABLE32, 0, target, place + at);
     }
     at += words * WORD;
   }

@@ -45,8 +45,7 @@ export function normaliseOld(): FieldLog {
     scanOldPage(page);
     for (let i: u32 = 0; i < refCount; i++) {
       const ref = refAt(i);
-      const target = isOffsetKind(ref.kind) ? mapOffset(ref.target) : mapAddress(ref.target);
-      addField(log, ref, target);
+      addField(log, ref, mappedTarget(ref));
     }
   }
   if (imageCount > 0) rewriteFields(log, imageAt(0));
@@ -61,11 +60,25 @@ export function normaliseNew(base: usize, length: u32, image: Image): FieldLog {
   openOld(length, base);
   for (let page: u32 = 0; page << PAGE_SHIFT < length; page++) {
     scanPage(image, page);
-    for (let i: u32 = 0; i < refCount; i++) addField(log, refAt(i), refAt(i).target);
+    for (let i: u32 = 0; i < refCount; i++) addField(log, refAt(i), ownTarget(refAt(i)));
   }
   openOld(size, place);
   rewriteFields(log, image);
   return log;
+}
+
+/**
+ * What an old field would hold in the new file. Where a table begins is a guess, which may differ
+ * between the files: its words stay relative.
+ */
+function mappedTarget(ref: Ref): u32 {
+  if (isOffsetKind(ref.kind)) return mapOffset(ref.target);
+  const target = mapAddress(ref.target);
+  return ref.kind === <u8>Kind.TABLE32 ? target - mapAddress(ref.base) : target;
+}
+
+function ownTarget(ref: Ref): u32 {
+  return ref.kind === <u8>Kind.TABLE32 ? ref.target - ref.base : ref.target;
 }
 
 /** Brings the file's own bytes back; a second time, the rewritten ones; and so on. */

@@ -1,12 +1,14 @@
 // How x86-64 references are found: not by disassembly. A place is a 32-bit field relative to its end
-// if the bytes before it look like the opcode (and ModRM byte) of one and its target is in the image:
-// in code for calls and jumps, anywhere for data. What is taken for a field is stepped over, so a scan
-// falls into step within a few bytes wherever it begins.
+// if the bytes before it look like the opcode (and ModRM byte) of one and its target is in the
+// image: in code for calls and jumps, anywhere for data. Addresses as they are: see x64-values.ts.
+// What is taken for a field is stepped over, so a scan falls into step within a few bytes wherever
+// it begins.
 
 import { addressOf, Image, isCode, isLoaded, NO_PLACE, Section } from '../elf/image';
 import { readOld } from '../old';
 import { Kind } from '../refs/kinds';
 import { emit, scanBuffer } from './emit';
+import { emitValue, mayHoldValue, openValues, valuesAt } from './x64-values';
 
 /** Bytes before the part to scan that put the scan into step. */
 const LEAD: u32 = 32;
@@ -14,6 +16,9 @@ const LEAD: u32 = 32;
 const REACH: u32 = 3;
 const FIELD_BYTES: u32 = 4;
 const NO_FIELD: u32 = 0xffffffff;
+
+/** Bytes of the immediate operand after the field looked at. */
+let immediate: u32 = 0;
 
 /** Emits the references of a code section whose fields begin in [from, to). */
 export function scanX64(image: Image, section: Section, from: u32, to: u32): void {
@@ -23,24 +28,41 @@ export function scanX64(image: Image, section: Section, from: u32, to: u32): voi
   if (address === NO_PLACE || end - begin <= FIELD_BYTES) return;
   const bytes = readOld(begin, end - begin, scanBuffer);
   const stop = bytes + <usize>(end - begin - FIELD_BYTES) + 1;
+  const isFixed = openValues(image);
   let free = bytes + 1;
   let block = bytes + 1;
   while (block < stop) {
     const width = min<usize>(stop - block, 16);
-    for (let mask = opcodesAt(block - 1, <u32>width); mask !== 0; mask &= mask - 1) {
+    const opcodes = opcodesAt(block - 1, <u32>width);
+    const values = isFixed ? valuesAt(block, <u32>width) : 0;
+    for (let mask = opcodes | values; mask !== 0; mask &= mask - 1) {
       const field = block + <usize>ctz(mask);
       if (field < free) continue;
       const distance = <u32>(field - bytes);
-      const immediate = immediateAfter(field, distance);
-      if (immediate === NO_FIELD) continue;
-      const target = address + distance + FIELD_BYTES + immediate + load<u32>(field);
-      if (isModRm(load<u8>(field - 1)) ? !isLoaded(image, target) : !isCode(image, target))
-        continue;
-      free = field + FIELD_BYTES + 1;
-      if (begin + distance >= from) emit(begin + distance, Kind.X64_REL32, immediate, target, 0);
+      const isAfterOpcode = ((opcodes >>> ctz(mask)) & 1) !== 0;
+      const target = isAfterOpcode ? relativeTarget(image, field, distance, address) : NO_PLACE;
+      if (target !== NO_PLACE) {
+        free = field + FIELD_BYTES + 1;
+        if (begin + distance >= from) emit(begin + distance, Kind.X64_REL32, immediate, target, 0);
+        if (!isFixed || immediate !== FIELD_BYTES || field + FIELD_BYTES >= stop) continue;
+        const next = begin + distance + FIELD_BYTES;
+        if (emitValue(image, field + FIELD_BYTES, next, from, to)) free += FIELD_BYTES;
+      } else if (isFixed && mayHoldValue(field, distance)) {
+        if (!emitValue(image, field, begin + distance, from, to)) continue;
+        free = field + FIELD_BYTES + 1;
+      }
     }
     block += width;
   }
+}
+
+/** Where the field leads if an opcode precedes it, or NO_PLACE; sets {@link immediate}. */
+function relativeTarget(image: Image, field: usize, known: u32, address: u32): u32 {
+  immediate = immediateAfter(field, known);
+  if (immediate === NO_FIELD) return NO_PLACE;
+  const target = address + known + FIELD_BYTES + immediate + load<u32>(field);
+  const isThere = isModRm(load<u8>(field - 1)) ? isLoaded(image, target) : isCode(image, target);
+  return isThere ? target : NO_PLACE;
 }
 
 /** A bit for each of up to 16 bytes that may come before a field: E8, E9, 8x or a ModRM byte. */

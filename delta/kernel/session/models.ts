@@ -18,6 +18,8 @@ import { openPriming } from '../model/prime';
 import { openResidual } from '../model/residual';
 import { openShortFields } from '../model/shorts-ahead';
 import { openWindow } from '../model/window';
+import { openX64Field } from '../model/x64-field';
+import { openX64Targets } from '../model/x64-targets';
 import { oldSize } from '../old';
 import { firstImage, sourceMachine } from './sources';
 
@@ -54,6 +56,8 @@ export function openModels(fresh: Image): void {
   openOldView(fresh);
   openResidual(fresh.machine);
   openLiterals(fresh.machine);
+  openX64Field(fresh);
+  openX64Targets();
   openPriming();
   openEhFrame();
   openHoleUnits(fresh);

@@ -47,6 +47,6 @@ export class Bytes {
   /** A copy of `length` bytes. */
   copy(at: number, length: number): Bytes {
     if (at + length > this.length) throw new RangeError(`${at} + ${length} > ${this.length}`);
-    return new Bytes(this.array.slice(at, at + length));
+    return new Bytes(new Uint8Array(this.array.subarray(at, at + length)));
   }
 }

@@ -124,13 +124,12 @@ export class EhFrame {
     const decide = (id: number) =>
       this.#models.flag(id, this.#modes & 0xffff, state, hint + 4 * state, trust) !== 0;
     const mode = this.#mode(decide, found !== undefined);
-    const history = this.#modes;
     this.#modes = u32((this.#modes << 2) | mode);
     let index = next;
     if (mode === Mode.found) index = found ?? next;
     else if (mode === Mode.inserted) index = Math.min(next, this.#old.count - 1);
     else if (mode === Mode.jump) index = this.#jump();
-    check(history >= 0 && index < this.#old.count, 'no such old record');
+    check(index < this.#old.count, 'no such old record');
     if (mode !== Mode.inserted) this.#next = index + 1;
     return [mode, this.#old.get(index)];
   }

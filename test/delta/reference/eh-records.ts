@@ -3,7 +3,7 @@
 import { Bytes } from './bytes.ts';
 import { check, u32 } from './word.ts';
 
-export const MAX_RECORD = 4096;
+export const MAX_RECORD = 8192;
 const MAX_SECTION = 16 << 20;
 
 /** Places in a record that describes code. */

@@ -28,7 +28,7 @@ export class EhTemplate {
   /** Begins with the old record as it is. */
   constructor(record: EhRecord) {
     this.#record = record;
-    this.bytes = new Bytes(record.bytes.array.slice());
+    this.bytes = record.bytes.copy(0, record.bytes.length);
   }
 
   byte(at: number): number {

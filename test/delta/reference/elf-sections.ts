@@ -123,6 +123,7 @@ function codeRole(image: Image, address: number, name: string): Role {
 
 function roleOf(image: Image, type: number, entry: number, address: number, name: string): Role {
   const { is64 } = image;
+  const isExtab = image.machine === Machine.a32 && name === '.ARM.extab';
   switch (type) {
     case 2:
     case 11:
@@ -133,17 +134,21 @@ function roleOf(image: Image, type: number, entry: number, address: number, name
       return entry === (is64 ? 16 : 8) ? 'relocations' : 'none';
     case 3:
       return 'strings';
-    case 5:
     case 0x6ffffff6:
+      return 'gnu-hash';
+    case 0x70000001:
+      if (image.machine === Machine.a32) return 'arm-exidx';
+      break;
+    case 5:
     case 0x6ffffffd:
     case 0x6ffffffe:
     case 0x6fffffff:
-      return 'none';
+      return isExtab ? 'arm-extab' : 'none';
     case 7:
-      return 'data';
-    default:
-      return address === 0 ? 'none' : loadedRole(name);
+      return isExtab ? 'arm-extab' : 'data';
   }
+  if (isExtab) return 'arm-extab';
+  return address === 0 ? 'none' : loadedRole(name);
 }
 
 function loadedRole(name: string): Role {

@@ -14,8 +14,8 @@ export class Expectation {
 
   constructor(oldBytes: Uint8Array) {
     this.length = oldBytes.length;
-    this.predicted = new Bytes(oldBytes.slice());
-    this.other = new Bytes(oldBytes.slice());
+    this.predicted = new Bytes(new Uint8Array(oldBytes));
+    this.other = new Bytes(new Uint8Array(oldBytes));
     this.kinds = new Uint8Array(oldBytes.length);
     this.sureness = new Uint8Array(oldBytes.length);
   }

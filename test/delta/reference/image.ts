@@ -28,7 +28,10 @@ export type Role =
   | 'go-pclntab'
   | 'go-typelink'
   | 'arm-plt'
-  | 'strings';
+  | 'strings'
+  | 'gnu-hash'
+  | 'arm-exidx'
+  | 'arm-extab';
 
 export interface Section {
   offset: number;

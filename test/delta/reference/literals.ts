@@ -68,7 +68,7 @@ export class MixedLiterals implements Literals {
   }
 
   train(sample: Uint8Array): void {
-    const out = new Output(sample.slice(), 0);
+    const out = new Output(new Uint8Array(sample), 0);
     this.#places = new RecentPlaces();
     this.#run({ end: sample.length, after: undefined, until: undefined }, out, (at) =>
       bitsOfByte(sample[at] ?? 0),

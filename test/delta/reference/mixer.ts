@@ -1,8 +1,9 @@
 // A mixer of contexts (CODING.md, "Mixer"): what each context has seen, weighed by sets of weights.
 
 import type { BitSource } from './bit-reader.ts';
-import { squash, stretch } from './logistic.ts';
-import { clamp, u32 } from './word.ts';
+import { squash } from './logistic.ts';
+import { Slots } from './slots.ts';
+import { clamp } from './word.ts';
 
 export interface MixerShape {
   readonly contexts: number;
@@ -28,122 +29,56 @@ export interface Choice {
   readonly refine: readonly [number, number];
 }
 
-const SALT = 0xd6e8feb9;
-const STEP = 0x9e3779b1;
-const COLUMNS = 40;
-const ROWS = 9;
-const REFINED = 33;
 const BIAS = 1024;
 
-/** A context's slot in this decision. */
-interface Found {
-  readonly place: number;
-  readonly check: number;
-  readonly p: number;
-  readonly count: number;
-  /** Place in the certainty maps. */
-  readonly map: number;
-}
-
 export class Mixer {
-  readonly #shape: MixerShape;
-  readonly #checks: Uint8Array;
-  readonly #counts: Uint8Array;
-  readonly #odds: Uint16Array;
-  readonly #maps: Uint16Array;
+  readonly #slots: Slots;
   readonly #sets: readonly (readonly Int16Array[])[];
   readonly #finals: readonly Int32Array[];
-  readonly #refined: readonly [Uint16Array, Uint16Array];
+  readonly #refined: readonly [RefiningMap, RefiningMap];
   readonly #inputs: Int16Array;
   #decisions = 0;
 
   constructor(shape: MixerShape) {
-    const slots = 1 << shape.tableBits;
-    const groups = shape.sets.length;
-    this.#shape = shape;
-    this.#checks = new Uint8Array(slots);
-    this.#counts = new Uint8Array(slots);
-    this.#odds = new Uint16Array(slots);
-    this.#maps = firstMaps(shape.contexts);
-    this.#sets = shape.sets.map((count) =>
-      Array.from({ length: count }, () => firstWeights(shape.contexts)),
+    const { contexts, finals, refine, sets } = shape;
+    this.#slots = new Slots(contexts, shape.tableBits, shape.limit);
+    this.#sets = sets.map((count) => Array.from({ length: count }, () => firstWeights(contexts)));
+    this.#finals = Array.from({ length: finals }, () =>
+      new Int32Array(sets.length).fill(Math.trunc(65536 / sets.length)),
     );
-    this.#finals = Array.from({ length: shape.finals }, () =>
-      new Int32Array(groups).fill(Math.trunc(65536 / groups)),
-    );
-    this.#refined = [firstRefined(shape.refine), firstRefined(shape.refine)];
-    this.#inputs = new Int16Array(2 * shape.contexts + 1);
+    this.#refined = [new RefiningMap(refine), new RefiningMap(refine)];
+    this.#inputs = new Int16Array(2 * contexts + 1);
+    this.#inputs[2 * contexts] = BIAS;
   }
 
   /** Takes the next decision from `source` and learns from it. */
   code(hashes: readonly number[], choice: Choice, source: BitSource): number {
-    const found = this.#find(hashes, choice.salt ?? 0, choice.steadyFrom ?? hashes.length);
-    const sets = this.#sets.map((group, i) => at(group, at(choice.sets, i)));
+    const { salt = 0, steadyFrom = hashes.length } = choice;
+    this.#slots.find(hashes, salt, steadyFrom, this.#inputs);
+    const sets = this.#sets.map((group, i) => chosen(group, choice.sets[i]));
     const votes = sets.map((weights) => this.#vote(weights));
-    const final = at(this.#finals, choice.final ?? 0);
-    const sum = votes.reduce((total, vote, i) => total + vote * at(final, i), 0);
+    const final = chosen(this.#finals, choice.final ?? 0);
+    const sum = votes.reduce((total, vote, i) => total + vote * (final[i] ?? 0), 0);
     const x = clamp(Math.floor(sum / 65536) | 0, -3400, 3400);
     const mixed = squash(x);
-    const refined = choice.refine.map(
-      (context) => (context & (this.#shape.refine - 1)) * REFINED + ((x + 4096) >>> 8),
-    );
-    const part = (x + 4096) & 255;
-    const r = refined.map((place, i) => {
-      const map = at(this.#refined, i);
-      return (at(map, place) * (256 - part) + at(map, place + 1) * part) >>> 4;
-    });
-    const p = (2 * mixed + at(r, 0) + at(r, 1)) >>> 2;
+    const [map0, map1] = this.#refined;
+    const [context0, context1] = choice.refine;
+    const p = (2 * mixed + map0.find(context0, x) + map1.find(context1, x)) >>> 2;
     const bit = source(clamp(p, 6, 1048576 - 6));
 
-    refined.forEach((place, i) => {
-      const map = at(this.#refined, i);
-      const near = part < 128 ? place : place + 1;
-      map[near] = at(map, near) + ((65535 * bit - at(map, near)) >> 5);
-    });
-    const miss = ((bit << 20) - mixed) >> 4;
+    const goal = bit << 20;
+    map0.learn(bit);
+    map1.learn(bit);
+    const miss = (goal - mixed) >> 4;
     votes.forEach((vote, i) => {
-      final[i] = at(final, i) + Math.floor((vote * miss * 2 + 131072) / 262144);
+      final[i] = (final[i] ?? 0) + Math.floor((vote * miss * 2 + 131072) / 262144);
     });
-    const early = Math.max(0, 2000 - this.#decisions++);
-    const rate = 10 + Math.floor(early / 250);
+    const rate = 10 + Math.floor(Math.max(0, 2000 - this.#decisions++) / 250);
     sets.forEach((weights, i) => {
-      this.#learnWeights(weights, (bit << 20) - squash(at(votes, i)), rate);
+      this.#learnWeights(weights, goal - squash(votes[i] ?? 0), rate);
     });
-    this.#learnSlots(found, bit);
+    this.#slots.learn(bit);
     return bit;
-  }
-
-  /** The slots of all contexts; fills the inputs. */
-  #find(hashes: readonly number[], salt: number, steadyFrom: number): Found[] {
-    const n = this.#shape.contexts;
-    const found: Found[] = [];
-    for (let i = 0; i < n; i++) {
-      const salted = i < steadyFrom ? Math.imul(salt, SALT) : 0;
-      const slot = this.#slot(at(hashes, i) + Math.imul(i, STEP) + salted);
-      const s = stretch(slot.p);
-      const map = (i * ROWS + rowOf(slot.count)) * COLUMNS + ((s + 9728) >> 9);
-      this.#inputs[i] = s;
-      this.#inputs[n + i] = stretch(at(this.#maps, map));
-      found.push({ ...slot, map });
-    }
-    this.#inputs[2 * n] = BIAS;
-    return found;
-  }
-
-  /** The slot of a context, perhaps in place of one that was used less. */
-  #slot(hash: number): Omit<Found, 'map'> {
-    const once = Math.imul(hash, 0x85ebca6b);
-    const k = u32(once ^ (once >>> 15));
-    const check = Math.max(k >>> 24, 1);
-    const first = 2 * ((k ^ (k >>> 9)) & ((1 << (this.#shape.tableBits - 1)) - 1));
-    for (const place of [first, first + 1]) {
-      if (this.#checks[place] !== check) continue;
-      return { place, check, p: at(this.#odds, place), count: at(this.#counts, place) };
-    }
-    const a = at(this.#counts, first);
-    const b = at(this.#counts, first + 1);
-    const isFirst = check % 2 === 0 ? a <= b : a < b;
-    return { place: isFirst ? first : first + 1, check, p: 32768, count: 0 };
   }
 
   #vote(weights: Int16Array): number {
@@ -161,43 +96,12 @@ export class Mixer {
       weights[i] = clamp((weights[i] ?? 0) + change, -32768, 32767);
     }
   }
-
-  /** Two contexts may have one slot: the later one's is kept. */
-  #learnSlots(found: readonly Found[], bit: number): void {
-    const goal = 65535 * bit;
-    for (const slot of found) {
-      const rate = Math.floor(655360 / (10 * slot.count + 16));
-      this.#checks[slot.place] = slot.check;
-      this.#counts[slot.place] = slot.count + (slot.count < this.#shape.limit ? 1 : 0);
-      this.#odds[slot.place] = slot.p + Math.floor(((goal - slot.p) * rate) / 65536);
-      const mapped = at(this.#maps, slot.map);
-      this.#maps[slot.map] = mapped + ((goal - mapped) >> 6);
-    }
-  }
 }
 
-function at<T>(list: { readonly [index: number]: T }, index: number): T {
-  const value = list[index];
-  if (value === undefined) throw new RangeError(`no element ${index}`);
+function chosen<T>(list: readonly T[], index: number | undefined): T {
+  const value = list[index ?? -1];
+  if (value === undefined) throw new RangeError(`no set ${index ?? 'chosen'}`);
   return value;
-}
-
-/** Counts that are about as certain. */
-function rowOf(count: number): number {
-  if (count < 4) return count;
-  return count < 6 ? 4 : count < 9 ? 5 : count < 15 ? 6 : count < 31 ? 7 : 8;
-}
-
-function firstMaps(contexts: number): Uint16Array {
-  const map: number[] = [];
-  for (let row = 0; row < ROWS; row++) {
-    for (let column = 0; column < COLUMNS; column++) {
-      const middle = ((column - 19) * 512 + 256) / 4;
-      const sure = row === 0 ? 0 : row < 4 ? Math.trunc((middle * (row + 3)) / 8) : middle;
-      map.push(squash(sure) >> 4);
-    }
-  }
-  return Uint16Array.from(Array.from({ length: contexts }, () => map).flat());
 }
 
 function firstWeights(contexts: number): Int16Array {
@@ -207,7 +111,34 @@ function firstWeights(contexts: number): Int16Array {
   return weights;
 }
 
-function firstRefined(contexts: number): Uint16Array {
-  const row = Array.from({ length: REFINED }, (_, step) => squash((step - 16) * 256) >> 4);
-  return Uint16Array.from(Array.from({ length: contexts }, () => row).flat());
+const STEPS = 33;
+
+/** What mixed probabilities came to, by context. */
+class RefiningMap {
+  readonly #contexts: number;
+  readonly #map: Uint16Array;
+  /** The step nearest to the last value asked for. */
+  #near = 0;
+
+  constructor(contexts: number) {
+    this.#contexts = contexts;
+    const row = Uint16Array.from({ length: STEPS }, (_, step) => squash((step - 16) * 256) >> 4);
+    this.#map = new Uint16Array(contexts * STEPS);
+    for (let i = 0; i < contexts; i++) this.#map.set(row, i * STEPS);
+  }
+
+  /** Probability in 20 bits for a mixed value. */
+  find(context: number, x: number): number {
+    const place = (context & (this.#contexts - 1)) * STEPS + ((x + 4096) >> 8);
+    const part = (x + 4096) & 255;
+    this.#near = part < 128 ? place : place + 1;
+    const below = this.#map[place] ?? 0;
+    const above = this.#map[place + 1] ?? 0;
+    return (below * (256 - part) + above * part) >>> 4;
+  }
+
+  learn(bit: number): void {
+    const known = this.#map[this.#near] ?? 0;
+    this.#map[this.#near] = known + ((65535 * bit - known) >> 5);
+  }
 }

@@ -89,6 +89,24 @@ export function scanRelocations(old: Bytes, image: Image, section: Section): Ref
   });
 }
 
+/** Buckets of .gnu.hash, and the number of the first symbol: 32-bit indices of symbols. */
+export function scanGnuHash(old: Bytes, image: Image, section: Section): Ref[] {
+  const symbols = section.link;
+  if (symbols?.role !== 'symbols' || section.bytes < 16) return [];
+  const buckets = old.u32(section.offset);
+  const first = 16 + old.u32(section.offset + 8) * image.wordBytes;
+  if (first + 4 * buckets > section.bytes) return [];
+  const places = [4, ...Array.from({ length: buckets }, (_, i) => first + 4 * i)];
+  return places.flatMap((place) => {
+    const offset = section.offset + place;
+    const index = old.u32(offset);
+    if (index === 0 || index >= Math.floor(symbols.bytes / symbols.entry)) return [];
+    const base = symbols.offset;
+    const target = base + index * symbols.entry;
+    return [{ offset, kind: Kind.file32, aux: symbols.entry, target, base }];
+  });
+}
+
 /** ELF32 has the type of the relocation in the low 8 bits. */
 function symbolRef(old: Bytes, is64: boolean, offset: number, symbols: Section): Ref[] {
   const field = old.u32(offset);

@@ -8,7 +8,9 @@ import { scanA64 } from './scan-a64.ts';
 import { scanArm } from './scan-arm.ts';
 import { scanEhFrame, scanEhFrameHeader } from './scan-eh-frame.ts';
 import { scanPclntab, scanTypelink } from './scan-go.ts';
-import { scanData, scanRelocations, scanSymbols } from './scan-data.ts';
+import { scanArmUnwind } from './scan-arm-unwind.ts';
+import { scanData, scanGnuHash, scanRelocations, scanSymbols } from './scan-data.ts';
+import { scanJumpTables } from './scan-jump-tables.ts';
 import { scanX64 } from './scan-x64.ts';
 
 const PAGE = 4096;
@@ -46,10 +48,9 @@ export class OldReferences {
     return image.sections
       .filter((section) => section.offset < to && section.offset + section.bytes > from)
       .flatMap((section) => {
-        const isCode = section.role === 'code' || section.role === 'arm-plt';
-        if (!isCode) return this.#table(image, section).get(index) ?? [];
         const end = Math.min(to, section.offset + section.bytes);
-        return scanCode(this.#old, image, section, Math.max(from, section.offset), end);
+        const inPart = scanPart(this.#old, image, section, Math.max(from, section.offset), end);
+        return [...(this.#table(image, section).get(index) ?? []), ...inPart];
       });
   }
 
@@ -69,7 +70,22 @@ export class OldReferences {
   }
 }
 
-/** The references of a code section whose fields begin in [from, to), a page at most. */
+/** Where a scan depends on where it begins: the references whose fields begin in [from, to). */
+function scanPart(old: Bytes, image: Image, section: Section, from: number, to: number): Ref[] {
+  switch (section.role) {
+    case 'code':
+    case 'arm-plt':
+      return scanCode(old, image, section, from, to);
+    case 'data':
+      return scanJumpTables(old, image, section, from, to);
+    case 'arm-exidx':
+    case 'arm-extab':
+      return scanArmUnwind(old, image, section, from, to);
+    default:
+      return [];
+  }
+}
+
 function scanCode(old: Bytes, image: Image, section: Section, from: number, to: number): Ref[] {
   switch (image.machine) {
     case Machine.x64:
@@ -83,7 +99,7 @@ function scanCode(old: Bytes, image: Image, section: Section, from: number, to: 
   }
 }
 
-/** All references of another section, in the order in which they are found. */
+/** All other references of a section, in the order in which they are found. */
 function scanTable(old: Bytes, image: Image, section: Section): Ref[] {
   switch (section.role) {
     case 'data':
@@ -100,10 +116,9 @@ function scanTable(old: Bytes, image: Image, section: Section): Ref[] {
       return scanPclntab(old, image, section);
     case 'go-typelink':
       return scanTypelink(old, image, section);
-    case 'none':
-    case 'code':
-    case 'arm-plt':
-    case 'strings':
+    case 'gnu-hash':
+      return scanGnuHash(old, image, section);
+    default:
       return [];
   }
 }
