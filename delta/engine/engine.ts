@@ -115,9 +115,11 @@ export class Engine {
   /** What is entropy coded stays as it is. */
   async #pack(streams: StepStreams): Promise<readonly PackedStream[]> {
     if (this.profile === 'fast') {
-      return Promise.all(
-        streams.map((bytes) => packStream(Buffer.from(bytes.buffer), EFFORTS.fast)),
-      );
+      const packed: PackedStream[] = [];
+      for (const { buffer } of streams) {
+        packed.push(await packStream(Buffer.from(buffer), EFFORTS.fast));
+      }
+      return packed;
     }
     return streams.map((stored) => ({
       method: METHOD.stored,

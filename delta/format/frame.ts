@@ -70,13 +70,12 @@ export async function packFrame(
   notesFor: (stored: StoredBytes) => Buffer,
   effort: Effort,
 ): Promise<PackedFrame> {
-  const [ops, sources, diffs, gaps, literals] = await Promise.all([
-    packStream(content.ops, effort),
-    packStream(content.sources, effort),
-    packStream(content.diffs, effort),
-    packStream(content.gaps, effort),
-    packStream(content.literals, effort),
-  ]);
+  // One after another: the strongest compressors take up to 100 MB each.
+  const ops = await packStream(content.ops, effort);
+  const sources = await packStream(content.sources, effort);
+  const diffs = await packStream(content.diffs, effort);
+  const gaps = await packStream(content.gaps, effort);
+  const literals = await packStream(content.literals, effort);
   const others = { ops, sources, diffs, gaps, literals };
   const coded = { pairs: asItIs(content.pairs), model: asItIs(content.model) };
   const notes = notesFor({

@@ -25,6 +25,8 @@ export interface PackedStream {
   readonly stored: Uint8Array;
 }
 
+/** Below this brotli is hardly ever longer, and zstd takes 90 MB whatever the length. */
+const SHORT_BYTES = 32 * 1024;
 /** Long streams that zstd makes hardly smaller are packed or encrypted: brotli would take a second a MB. */
 const HARD_BYTES = 256 * 1024;
 const HARD_SHARE = 0.99;
@@ -33,9 +35,10 @@ const HARD_SHARE = 0.99;
 export async function packStream(raw: Buffer, effort: Effort): Promise<PackedStream> {
   const rawBytes = raw.length;
   if (rawBytes === 0) return { method: METHOD.empty, rawBytes, stored: raw.subarray(0, 0) };
+  if (rawBytes < SHORT_BYTES) return smallest(raw, undefined, await compressBrotli(raw, effort));
   const zstd = compressFrame(raw, effort.zstdLevel);
   if (rawBytes >= HARD_BYTES && (await zstd).length > rawBytes * HARD_SHARE) {
-    return smallest(raw, await zstd);
+    return smallest(raw, await zstd, undefined);
   }
   return smallest(raw, ...(await Promise.all([zstd, compressBrotli(raw, effort)])));
 }
@@ -51,12 +54,15 @@ function compressBrotli(raw: Buffer, effort: Effort): Promise<Buffer> {
   });
 }
 
-function smallest(raw: Buffer, zstd: Buffer, br?: Buffer): PackedStream {
+function smallest(raw: Buffer, zstd: Buffer | undefined, br: Buffer | undefined): PackedStream {
   const rawBytes = raw.length;
-  if (br !== undefined && br.length < rawBytes && br.length <= zstd.length) {
+  const least = Math.min(zstd?.length ?? rawBytes, br?.length ?? rawBytes);
+  if (br !== undefined && least < rawBytes && br.length === least) {
     return { method: METHOD.brotli, rawBytes, stored: br };
   }
-  if (zstd.length < rawBytes) return { method: METHOD.zstd, rawBytes, stored: zstd };
+  if (zstd !== undefined && least < rawBytes) {
+    return { method: METHOD.zstd, rawBytes, stored: zstd };
+  }
   return { method: METHOD.stored, rawBytes, stored: Buffer.from(raw) };
 }
 

@@ -78,16 +78,17 @@ function loadOld(from: u32): void {
 export function continueBlock(limit: u32): u32 {
   const end = min(limit, length);
   while (done < end) {
-    const to = min(done + CHUNK, length);
+    const to = min(done + CHUNK - ((fresh + done) & 3), length);
     predictFields(fresh, old, length, done, to);
     if (hasShorts) predictShorts(part, image, done, to);
     findSection(old + done);
     codeChunk(fresh + done, to - done, done, length, old + done, section, sectionFrom, entryBytes);
     learnFields(to);
     if (hasShorts) learnShorts(fresh, to);
+    const chunk = to - done;
     done = to;
     if (done === length) break;
-    slideWindow();
+    slideWindow(chunk);
     loadOld(done);
   }
   return done;

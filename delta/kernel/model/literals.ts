@@ -41,6 +41,13 @@ import {
 import { advancePhase, forgetPhase, isX64Code, syncPhase } from './x64-follow';
 import { step } from './x64-phase';
 import { Branch } from './x64-targets';
+import { codeWord, openWordLiterals, openWordRun, resetWordLiterals } from './word-literals';
+import { forgetWordPlaces } from './word-match';
+import { layoutAt } from './word-places';
+import { bytesOf, fromUnits, Layout, step as wordStep, toUnits, useLayout } from './word-units';
+
+/** How far insertions and deletions of instructions are followed. */
+const REALIGN_REACH: u32 = 64;
 
 /** Added to what a target's guessed byte is; match lengths are below. */
 const GUESSED: u32 = 128;
@@ -49,10 +56,14 @@ export const NO_NEIGHBOUR: u32 = 0xffffffff;
 
 let mixer: Mixer = changetype<Mixer>(0);
 let isWordy: bool = false;
+/** The layout of what is trained on. */
+let trained: Layout = Layout.NONE;
 
 // The run being coded.
 let runAt: u32 = 0;
 let runEnd: u32 = 0;
+/** Where instructions begin, to be coded as such; without any not before the run's end. */
+let wordsAt: u32 = 0;
 /** Old minus new offset of the byte that goes on after the previous block, and its misses. */
 let afterShift: u32 = 0;
 let hasAfter: bool = false;
@@ -75,12 +86,15 @@ export function openLiterals(machine: u32): void {
   mixer = newMixer(18, 19, 2048, 256, 768, 256, 1, 1024, 127);
   openMatches();
   isWordy = machine === Machine.A64 || machine === Machine.A32;
+  if (isWordy) openWordLiterals();
 }
 
 export function resetLiterals(): void {
   if (isPlain) return;
   mixer.reset();
+  if (isWordy) resetWordLiterals();
   forgetPlaces();
+  if (isWordy) forgetWordPlaces();
 }
 
 /**
@@ -100,6 +114,14 @@ export function openRun(from: u32, end: u32, after: u32, until: u32): void {
   clearOldView();
   isX64 = isTraining || isInX64Code(after, until);
   if (isX64) syncPhase(from);
+  wordsAt = end;
+  if (isWordy) {
+    const layout = trained !== Layout.NONE ? trained : layoutBetween(after, until);
+    if (layout !== Layout.NONE) {
+      useLayout(layout);
+      wordsAt = openWordRun(from);
+    }
+  }
   beginMatches(from);
 }
 
@@ -109,12 +131,69 @@ function isInX64Code(after: u32, until: u32): bool {
   return until !== NO_NEIGHBOUR && isX64Code(until);
 }
 
-/** Codes on, up to new place `limit` or the run's end; returns where it stands. */
+/** Codes on, up to new place `limit` (or an instruction farther) or the run's end; returns where it stands. */
 export function continueRun(limit: u32): u32 {
   const end = min(limit, runEnd);
-  if (isPlain) copyPlain(end);
-  else while (runAt < end) codeLiteral();
+  if (isPlain) {
+    copyPlain(end);
+    return runAt;
+  }
+  while (runAt < end) {
+    if (runAt >= wordsAt && runEnd - runAt >= 4) codeInstruction();
+    else codeLiteral();
+  }
   return runAt;
+}
+
+/** The layout of the code around a run, NONE if it is none. */
+function layoutBetween(after: u32, until: u32): Layout {
+  if (after !== NO_NEIGHBOUR && after > 0) return layoutAt(after - 1);
+  return until !== NO_NEIGHBOUR ? layoutAt(until) : Layout.NONE;
+}
+
+/** The old instruction at `old` as it would look at new place `n`, through view 0 or 1, as units. */
+function oldWordAt(old: u32, n: u32, view: u32): u32 {
+  let raw: u32 = 0;
+  for (let i: u32 = 0; i < 4; i++) raw |= (oldByteAt(old + i, n + i, view) & 255) << (8 * i);
+  return toUnits(raw, n);
+}
+
+function codeInstruction(): void {
+  const n = runAt;
+  const after = n + afterShift;
+  const a = hasAfter ? oldWordAt(after, n, 0) : 0;
+  const u = hasUntil ? oldWordAt(n + untilShift, n, 1) : 0;
+  const nextOld = hasAfter ? oldWordAt(after + bytesOf(a), n + bytesOf(a), 0) : 0;
+  countAs(Cost.LITERALS, 0);
+  const raw = load<u32>(freshBase + <usize>n);
+  const word = codeWord(n, raw, a, u, nextOld, afterMisses, untilMisses);
+  const bytes = bytesOf(word);
+  const made = fromUnits(word, n);
+  for (let i: u32 = 0; i < bytes; i++) putByte(n + i, (made >>> (8 * i)) & 255);
+  runAt = n + bytes;
+  if (hasAfter) afterShift += bytesOf(a) - bytes;
+  afterMisses = afterMisses * 2 + (a !== word ? 1 : 0);
+  untilMisses = untilMisses * 2 + (u !== word ? 1 : 0);
+  if (hasAfter && (afterMisses & 3) === 3) realignWords();
+}
+
+/** Follows insertions and deletions of instructions: looks nearby for the last eight bytes. */
+function realignWords(): void {
+  if (runAt - sectionStart < 8) return;
+  const bytes = freshBase + <usize>(runAt - 8);
+  const after = runAt + afterShift;
+  for (let distance = wordStep; distance <= REALIGN_REACH; distance += wordStep) {
+    for (let side: u32 = 0; side < 2; side++) {
+      const old = side ? after + distance : after - distance;
+      if (old < 8 || old >= oldSize) continue;
+      let i: u32 = 0;
+      while (i < 8 && oldByte(old - 8 + i) === <u32>load<u8>(bytes + <usize>i)) i++;
+      if (i < 8) continue;
+      afterShift = old - runAt;
+      afterMisses = 1;
+      return;
+    }
+  }
 }
 
 /**
@@ -130,13 +209,16 @@ export function trainLiterals(from: usize, length: u32, old: u32): void {
   setTraining(true);
   openOutput(from, 0);
   forgetPhase();
+  trained = isWordy ? layoutAt(old) : Layout.NONE;
   openRun(0, length, NO_NEIGHBOUR, NO_NEIGHBOUR);
   continueRun(length);
   setTraining(false);
   isTraining = false;
+  trained = Layout.NONE;
   openOutput(base, start);
   forgetPhase();
   forgetPlaces();
+  if (isWordy) forgetWordPlaces();
 }
 
 function copyPlain(end: u32): void {

@@ -32,7 +32,7 @@ export function primeLiterals(literals: u32): void {
   if (code < MIN_CODE) return;
   const samples = min(MAX_SAMPLES, literals / LITERALS_PER_SAMPLE);
   for (let n: u32 = 0; n < samples; n++) {
-    let place = <u32>((<u64>code * n) / samples);
+    let place = <u32>((<u64>code * n) / samples) & ~3;
     for (let i: u32 = 0; i < image.sectionCount; i++) {
       const s = image.section(i);
       if (s.role !== Role.CODE) continue;

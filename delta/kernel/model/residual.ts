@@ -16,6 +16,9 @@ import { advanceField, findField, guessByte, toTarget } from './x64-field';
 import { advancePhase, forgetPhase, isX64Code, syncPhase } from './x64-follow';
 import { step } from './x64-phase';
 import { resetX64Targets } from './x64-targets';
+import { layoutAt } from './word-places';
+import { codeBlockWord, openWordResidual, resetWordResidual, skipWords } from './word-residual';
+import { Layout, useLayout } from './word-units';
 
 /** Statistics: what the decisions cost is counted by the caller of these three. */
 let chunks: Mixer = changetype<Mixer>(0);
@@ -53,6 +56,7 @@ export function openResidual(machine: u32): void {
   byPair = alloc(65536 * 2);
   byEntry = alloc(256 * 64 * 2);
   isWordy = machine === Machine.A64 || machine === Machine.A32;
+  if (isWordy) openWordResidual();
 }
 
 export function resetResidual(): void {
@@ -62,6 +66,7 @@ export function resetResidual(): void {
   chunks.reset();
   flags.reset();
   values.reset();
+  if (isWordy) resetWordResidual();
   memory.fill(byKind, 0, 512 * 4);
   memory.fill(byPair, 0, 65536 * 2);
   memory.fill(byEntry, 0, 256 * 64 * 2);
@@ -131,12 +136,19 @@ export function codeChunk(
   if (!differs) {
     history = 0;
     position += length;
+    if (isWordy) skipWords(length >> 2);
     putBytes(fresh, predicted + <usize>CHUNK, length);
     return;
   }
   isX64 = isX64Code(old);
   if (isX64) syncPhase(fresh);
+  const hasWords = isWordy && useWords(fresh, old);
   for (let i: u32 = 0; i < length; i++) {
+    if (hasWords && ((fresh + i) & 3) === 0 && length - i >= 4) {
+      codeWordAt(fresh + i, i, from + i, blockLength, section);
+      i += 3;
+      continue;
+    }
     const inSection = old + i - sectionStart;
     const entry = entryBytes > 0 ? inSection % entryBytes : (old + i) & 7;
     const inField = isX64 && findField(fresh + i);
@@ -147,6 +159,40 @@ export function codeChunk(
     if (inField) advanceField(byte);
     advancePhase(byte);
   }
+}
+
+/** True if the chunk's bytes are instructions of four bytes, as old ones and as new ones. */
+function useWords(fresh: u32, old: u32): bool {
+  if (((fresh ^ old) & 3) !== 0) return false;
+  const layout = layoutAt(old);
+  if (layout !== Layout.A64 && layout !== Layout.A32) return false;
+  useLayout(layout);
+  return true;
+}
+
+function codeWordAt(
+  fresh: u32,
+  i: u32,
+  from: u32,
+  blockLength: u32,
+  section: u32,
+): void {
+  const expected = load<u32>(predicted + <usize>(CHUNK + i));
+  const word = codeBlockWord(fresh, i, from, blockLength, section);
+  for (let b: u32 = 0; b < 4; b++) putByte(fresh + b, (word >>> (8 * b)) & 255);
+  history <<= 4;
+  if (word !== expected) {
+    history |= 1;
+    gap2 = gap1;
+    gap1 = gapClassOf(min(position - lastDifference, 255));
+    lastDifference = position;
+  }
+  position += 4;
+}
+
+@inline
+function gapClassOf(gap: u32): u32 {
+  return gap < 32 ? gap : 32 + bits(gap);
 }
 
 function codeByte(
@@ -171,7 +217,7 @@ function codeByte(
   const c1 = before(1);
   const c2 = before(2);
   const gap = min(position - lastDifference, 255);
-  const gapClass = gap < 32 ? gap : 32 + bits(gap);
+  const gapClass = gapClassOf(gap);
   const lastMiss: u32 = j > 0 ? (c1 - p1) & 255 : 0;
   const sure: u32 = k ? load<u8>(sureness + <usize>(CHUNK + i)) : 0;
   const pair = byPair + (<usize>((pr << 8) | p1) << 1);

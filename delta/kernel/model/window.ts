@@ -34,11 +34,11 @@ export function clearWindow(): void {
   memory.fill(predicted, 0, BYTES * 4);
 }
 
-/** The next chunk comes to index {@link CHUNK}; the last third is empty. */
-export function slideWindow(): void {
+/** The chunk had `bytes` bytes: the next one comes to index {@link CHUNK}; what is not known yet is empty. */
+export function slideWindow(bytes: u32): void {
   for (let array: usize = 0; array < 4; array++) {
     const base = predicted + array * BYTES;
-    memory.copy(base, base + 32, 64);
-    memory.fill(base + 64, 0, 32);
+    memory.copy(base, base + <usize>bytes, BYTES - <usize>bytes);
+    memory.fill(base + BYTES - <usize>bytes, 0, <usize>bytes);
   }
 }
