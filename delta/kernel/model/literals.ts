@@ -83,9 +83,9 @@ let isTraining: bool = false;
 
 export function openLiterals(machine: u32): void {
   if (isPlain) return;
-  mixer = newMixer(18, 19, 2048, 256, 768, 256, 1, 1024, 127);
-  openMatches();
   isWordy = machine === Machine.A64 || machine === Machine.A32;
+  mixer = newMixer(18, isWordy ? 18 : 19, 2048, 256, 768, 256, 1, 1024, 127);
+  openMatches();
   if (isWordy) openWordLiterals();
 }
 

@@ -49,13 +49,15 @@ const NO_GUESS: u32 = 256;
 
 export function openResidual(machine: u32): void {
   if (isPlain) return;
+  isWordy = machine === Machine.A64 || machine === Machine.A32;
   chunks = newMixer(12, 16, 4, 32, 64, 0, 4, 1024, 120);
-  flags = newMixer(21, 19, 512, 1024, 256, 64, 8, 1024, 60);
-  values = newMixer(21, 19, 512, 1024, 64, 0, 1, 1024, 60);
+  // Code by words leaves these tables to data.
+  const tableBits: u32 = isWordy ? 18 : 19;
+  flags = newMixer(21, tableBits, 512, 1024, 256, 64, 8, 1024, 60);
+  values = newMixer(21, tableBits, 512, 1024, 64, 0, 1, 1024, 60);
   byKind = alloc(512 * 4);
   byPair = alloc(65536 * 2);
   byEntry = alloc(256 * 64 * 2);
-  isWordy = machine === Machine.A64 || machine === Machine.A32;
   if (isWordy) openWordResidual();
 }
 

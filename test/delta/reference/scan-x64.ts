@@ -1,12 +1,19 @@
 import type { Bytes } from './bytes.ts';
 import type { Image, Section } from './image.ts';
 import { Kind, type Ref } from './kinds.ts';
+import { isFixed, mayHoldValue } from './x64-values.ts';
 import { u32 } from './word.ts';
 
 /** Bytes before the part that put the scan into step. */
 const LEAD = 32;
 
-/** Fields of 32 bits relative to the instruction's end, by the bytes before them. */
+interface Relative {
+  readonly target: number;
+  /** Bytes of the immediate operand after the field. */
+  readonly immediate: number;
+}
+
+/** Fields of 32 bits, by the bytes before them (CODING.md, "x86-64"). */
 export function scanX64(
   old: Bytes,
   image: Image,
@@ -18,20 +25,45 @@ export function scanX64(
   const address = image.addressOf(begin);
   if (address === undefined) return [];
   const last = Math.min(to - 1, section.offset + section.bytes - 4);
+  const hasValues = isFixed(image);
   const refs: Ref[] = [];
+  const emit = (offset: number, kind: Kind, aux: number, target: number) => {
+    if (offset >= from && offset < to) refs.push({ offset, kind, aux, target, base: 0 });
+  };
+  /** Emits the address at `field`; false if it is none. */
+  const emitValue = (field: number) => {
+    const target = image.placeOf(BigInt(old.u32(field)));
+    if (target !== undefined) emit(field, Kind.address32, 0, target);
+    return target !== undefined;
+  };
+  // After a field the next byte is an opcode at the earliest.
   for (let field = begin + 1; field <= last; field++) {
-    const immediate = immediateAfter(old, field, field - begin);
-    if (immediate === undefined) continue;
-    const target = u32(address + (field - begin) + 4 + immediate + old.u32(field));
-    const isData = isModRm(old.u8(field - 1));
-    if (isData ? !image.isLoaded(target) : !image.isCode(target)) continue;
-    if (field >= from) {
-      refs.push({ offset: field, kind: Kind.x64Relative, aux: immediate, target, base: 0 });
-    }
-    // The next byte is an opcode at the earliest.
-    field += 4;
+    const known = field - begin;
+    const found = relative(old, image, field, known, address);
+    if (found) {
+      emit(field, Kind.x64Relative, found.immediate, found.target);
+      field += 4;
+      if (!hasValues || found.immediate !== 4 || field > last) continue;
+      if (emitValue(field)) field += 4;
+    } else if (hasValues && mayHoldValue(old, field, known) && emitValue(field)) field += 4;
   }
   return refs;
+}
+
+/** Where the field leads if an opcode comes before it; `known` bytes before it are looked at. */
+function relative(
+  old: Bytes,
+  image: Image,
+  field: number,
+  known: number,
+  address: number,
+): Relative | undefined {
+  const immediate = immediateAfter(old, field, known);
+  if (immediate === undefined) return undefined;
+  const target = u32(address + known + 4 + immediate + old.u32(field));
+  const isData = isModRm(old.u8(field - 1));
+  const isThere = isData ? image.isLoaded(target) : image.isCode(target);
+  return isThere ? { target, immediate } : undefined;
 }
 
 /** Mod 0, r/m 5: relative to the next instruction. */
