@@ -7,6 +7,7 @@ export {
   align,
   encodeControl,
   encodeSection,
+  literalBytes,
   newPointer,
   oldPointer,
   openEncoder,

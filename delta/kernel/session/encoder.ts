@@ -9,8 +9,8 @@ import { parseImage } from '../elf/parse';
 import { newImage, segmentsOnly } from '../elf/segments';
 import { alloc, release } from '../memory';
 
-import { blockCount } from '../model/control';
-import { openHoles } from '../model/holes';
+import { blockAt, blockCount } from '../model/control';
+import { holeAt, holeCount, openHoles } from '../model/holes';
 import { openOutput } from '../model/output';
 import { continueSection, endOfSection, openSectionModels } from '../model/section';
 import { openOld } from '../old';
@@ -109,4 +109,12 @@ export function encodeSection(from: u32): void {
   openSectionModels(from, end);
   continueSection(end);
   endOutput();
+}
+
+/** New bytes that no block covers, once they are aligned: what costs most to code. */
+export function literalBytes(): u32 {
+  let count = newLength;
+  for (let i: u32 = 0; i < blockCount; i++) count -= blockAt(i).length;
+  for (let i: u32 = 0; i < holeCount; i++) count -= holeAt(i).bytes;
+  return count;
 }
