@@ -42,9 +42,10 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
         }
         return;
       }
+      const last = part.subarray(0, budget);
       budget = Number.POSITIVE_INFINITY;
       cuts += 1;
-      client.destroy();
+      client.write(last, () => client.destroy());
     });
     upstream.on('end', () => client.end());
   });

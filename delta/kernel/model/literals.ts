@@ -10,6 +10,7 @@ import { addressOf, Machine } from '../elf/image';
 import { imageOfOffset } from '../elf/images';
 import { oldSize } from '../old';
 import { oldByte } from '../scan/pages';
+import { expectedBit } from './classes';
 import { setPlainContexts } from './literal-contexts';
 import {
   advanceMatch,
@@ -23,7 +24,7 @@ import {
   missMatch,
   openMatches,
 } from './literal-match';
-import { clearOldView, NO_BYTE, oldByteAt } from './old-view';
+import { clearOldView, NO_BYTE, NO_NEIGHBOUR, oldByteAt } from './old-view';
 import { before, freshBase, openOutput, putByte, putBytes, recent, sectionStart } from './output';
 import { setLiteralContexts } from './x64-contexts';
 import {
@@ -38,31 +39,25 @@ import {
   targetAt,
   toTarget,
 } from './x64-field';
+import { openWordLiterals, resetWordLiterals } from './word-literals';
+import { forgetWordPlaces } from './word-match';
+import { layoutAt } from './word-places';
+import { codeInstruction, layoutAround, openWordRun, WORD_BYTES } from './word-runs';
+import { Layout } from './word-units';
 import { advancePhase, forgetPhase, isX64Code, syncPhase } from './x64-follow';
 import { step } from './x64-phase';
 import { Branch } from './x64-targets';
-import { codeWord, openWordLiterals, openWordRun, resetWordLiterals } from './word-literals';
-import { forgetWordPlaces } from './word-match';
-import { layoutAt } from './word-places';
-import { bytesOf, fromUnits, Layout, step as wordStep, toUnits, useLayout } from './word-units';
-
-/** How far insertions and deletions of instructions are followed. */
-const REALIGN_REACH: u32 = 64;
 
 /** Added to what a target's guessed byte is; match lengths are below. */
 const GUESSED: u32 = 128;
-/** Old place after the previous block, or before the next: none. */
-export const NO_NEIGHBOUR: u32 = 0xffffffff;
 
 let mixer: Mixer = changetype<Mixer>(0);
 let isWordy: bool = false;
-/** The layout of what is trained on. */
-let trained: Layout = Layout.NONE;
 
 // The run being coded.
 let runAt: u32 = 0;
 let runEnd: u32 = 0;
-/** Where instructions begin, to be coded as such; without any not before the run's end. */
+/** Where instructions begin that are coded as such; the run's end if none. */
 let wordsAt: u32 = 0;
 /** Old minus new offset of the byte that goes on after the previous block, and its misses. */
 let afterShift: u32 = 0;
@@ -80,6 +75,8 @@ let hasMatchTarget: bool = false;
 /** Old address of byte 0 while training on x86-64 code. */
 let trainAddress: u32 = 0;
 let isTraining: bool = false;
+/** The layout of what is trained on. */
+let trained: Layout = Layout.NONE;
 
 export function openLiterals(machine: u32): void {
   if (isPlain) return;
@@ -94,7 +91,6 @@ export function resetLiterals(): void {
   mixer.reset();
   if (isWordy) resetWordLiterals();
   forgetPlaces();
-  if (isWordy) forgetWordPlaces();
 }
 
 /**
@@ -116,11 +112,8 @@ export function openRun(from: u32, end: u32, after: u32, until: u32): void {
   if (isX64) syncPhase(from);
   wordsAt = end;
   if (isWordy) {
-    const layout = trained !== Layout.NONE ? trained : layoutBetween(after, until);
-    if (layout !== Layout.NONE) {
-      useLayout(layout);
-      wordsAt = openWordRun(from);
-    }
+    const layout = trained === Layout.NONE ? layoutAround(after, until) : trained;
+    wordsAt = openWordRun(layout, from, end, after, until);
   }
   beginMatches(from);
 }
@@ -131,69 +124,15 @@ function isInX64Code(after: u32, until: u32): bool {
   return until !== NO_NEIGHBOUR && isX64Code(until);
 }
 
-/** Codes on, up to new place `limit` (or an instruction farther) or the run's end; returns where it stands. */
+/** Codes on, up to new place `limit` or a few bytes more; returns where it stands. */
 export function continueRun(limit: u32): u32 {
   const end = min(limit, runEnd);
-  if (isPlain) {
-    copyPlain(end);
-    return runAt;
-  }
+  if (isPlain) copyPlain(end);
   while (runAt < end) {
-    if (runAt >= wordsAt && runEnd - runAt >= 4) codeInstruction();
+    if (runAt >= wordsAt && runEnd - runAt >= WORD_BYTES) runAt += codeInstruction(runAt);
     else codeLiteral();
   }
   return runAt;
-}
-
-/** The layout of the code around a run, NONE if it is none. */
-function layoutBetween(after: u32, until: u32): Layout {
-  if (after !== NO_NEIGHBOUR && after > 0) return layoutAt(after - 1);
-  return until !== NO_NEIGHBOUR ? layoutAt(until) : Layout.NONE;
-}
-
-/** The old instruction at `old` as it would look at new place `n`, through view 0 or 1, as units. */
-function oldWordAt(old: u32, n: u32, view: u32): u32 {
-  let raw: u32 = 0;
-  for (let i: u32 = 0; i < 4; i++) raw |= (oldByteAt(old + i, n + i, view) & 255) << (8 * i);
-  return toUnits(raw, n);
-}
-
-function codeInstruction(): void {
-  const n = runAt;
-  const after = n + afterShift;
-  const a = hasAfter ? oldWordAt(after, n, 0) : 0;
-  const u = hasUntil ? oldWordAt(n + untilShift, n, 1) : 0;
-  const nextOld = hasAfter ? oldWordAt(after + bytesOf(a), n + bytesOf(a), 0) : 0;
-  countAs(Cost.LITERALS, 0);
-  const raw = load<u32>(freshBase + <usize>n);
-  const word = codeWord(n, raw, a, u, nextOld, afterMisses, untilMisses);
-  const bytes = bytesOf(word);
-  const made = fromUnits(word, n);
-  for (let i: u32 = 0; i < bytes; i++) putByte(n + i, (made >>> (8 * i)) & 255);
-  runAt = n + bytes;
-  if (hasAfter) afterShift += bytesOf(a) - bytes;
-  afterMisses = afterMisses * 2 + (a !== word ? 1 : 0);
-  untilMisses = untilMisses * 2 + (u !== word ? 1 : 0);
-  if (hasAfter && (afterMisses & 3) === 3) realignWords();
-}
-
-/** Follows insertions and deletions of instructions: looks nearby for the last eight bytes. */
-function realignWords(): void {
-  if (runAt - sectionStart < 8) return;
-  const bytes = freshBase + <usize>(runAt - 8);
-  const after = runAt + afterShift;
-  for (let distance = wordStep; distance <= REALIGN_REACH; distance += wordStep) {
-    for (let side: u32 = 0; side < 2; side++) {
-      const old = side ? after + distance : after - distance;
-      if (old < 8 || old >= oldSize) continue;
-      let i: u32 = 0;
-      while (i < 8 && oldByte(old - 8 + i) === <u32>load<u8>(bytes + <usize>i)) i++;
-      if (i < 8) continue;
-      afterShift = old - runAt;
-      afterMisses = 1;
-      return;
-    }
-  }
 }
 
 /**
@@ -205,11 +144,11 @@ export function trainLiterals(from: usize, length: u32, old: u32): void {
   const start = sectionStart;
   const image = imageOfOffset(old);
   isTraining = isX64Code(old);
+  trained = isWordy ? layoutAt(old) : Layout.NONE;
   trainAddress = image === null ? 0 : addressOf(image, old);
   setTraining(true);
   openOutput(from, 0);
   forgetPhase();
-  trained = isWordy ? layoutAt(old) : Layout.NONE;
   openRun(0, length, NO_NEIGHBOUR, NO_NEIGHBOUR);
   continueRun(length);
   setTraining(false);
@@ -227,13 +166,6 @@ function copyPlain(end: u32): void {
   if (encoding) memory.copy(coded, freshBase + <usize>runAt, length);
   else putBytes(runAt, coded, length);
   runAt = end;
-}
-
-/** What an expected byte says of the next bit: 0 nothing, 1 it is 0, 2 it is 1. */
-@inline
-function expects(byte: u32, symbol: u32, bit: i32): u32 {
-  if (byte >= NO_BYTE) return 0;
-  return (byte | 256) >>> (bit + 1) === symbol ? 1 + ((byte >>> bit) & 1) : 0;
 }
 
 function codeLiteral(): void {
@@ -286,9 +218,9 @@ function codeLiteral(): void {
   const byte = (<u32>load<u8>(freshBase + <usize>n) + add) & 255;
   let symbol: u32 = 1;
   for (let bit: i32 = 7; bit >= 0; bit--) {
-    const em = expects(m, symbol, bit);
-    const ea = expects(a, symbol, bit);
-    const eu = expects(u, symbol, bit);
+    const em = expectedBit(m, symbol, bit, 8);
+    const ea = expectedBit(a, symbol, bit, 8);
+    const eu = expectedBit(u, symbol, bit, 8);
     x.setSteady(16, hash(7, em, lengthClass, em ? c1 : 0), symbol);
     x.setSteady(17, hash(12, em | (ea << 2) | (eu << 4), (h3 & 15) | ((h4 & 15) << 4)), symbol);
     symbol =

@@ -12,6 +12,8 @@ import { oldByte, oldPage } from '../scan/pages';
 
 /** Not a byte: there is none. */
 export const NO_BYTE: u32 = 256;
+/** Old place after the previous block, or before the next: none. */
+export const NO_NEIGHBOUR: u32 = 0xffffffff;
 const MAX_FIELD: u32 = 12;
 
 let fresh: Image = changetype<Image>(0);

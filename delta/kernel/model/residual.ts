@@ -7,25 +7,27 @@ import { Mixer, newMixer } from '../code/mixer';
 import { isPlain } from '../code/plain';
 import { Machine } from '../elf/image';
 import { alloc } from '../memory';
-import { bits, sureClass } from './classes';
+import { codeChunkFlag, openChunkFlags, resetChunkFlags } from './chunk-flag';
+import { bits } from './classes';
 import { before, freshBase, putByte, putBytes } from './output';
 import { codePlainChunk, resetPlainResidual } from './plain-residual';
-import { CHUNK, kinds, other, predicted, risk, sureness } from './window';
+import { CHUNK, kinds, other, predicted, sureness } from './window';
+import {
+  codeBlockWord,
+  isWords,
+  openWordResidual,
+  resetWordResidual,
+  skipWords,
+} from './word-residual';
 import { setFlagContexts, setValueContexts } from './x64-contexts';
 import { advanceField, findField, guessByte, toTarget } from './x64-field';
 import { advancePhase, forgetPhase, isX64Code, syncPhase } from './x64-follow';
 import { step } from './x64-phase';
 import { resetX64Targets } from './x64-targets';
-import { layoutAt } from './word-places';
-import { codeBlockWord, openWordResidual, resetWordResidual, skipWords } from './word-residual';
-import { Layout, useLayout } from './word-units';
 
-/** Statistics: what the decisions cost is counted by the caller of these three. */
-let chunks: Mixer = changetype<Mixer>(0);
 let flags: Mixer = changetype<Mixer>(0);
 let values: Mixer = changetype<Mixer>(0);
 
-let chunkHistory: u32 = 0;
 let history: u32 = 0;
 let difference1: u32 = 0;
 let difference2: u32 = 0;
@@ -49,8 +51,8 @@ const NO_GUESS: u32 = 256;
 
 export function openResidual(machine: u32): void {
   if (isPlain) return;
+  openChunkFlags();
   isWordy = machine === Machine.A64 || machine === Machine.A32;
-  chunks = newMixer(12, 16, 4, 32, 64, 0, 4, 1024, 120);
   // Code by words leaves these tables to data.
   const tableBits: u32 = isWordy ? 18 : 19;
   flags = newMixer(21, tableBits, 512, 1024, 256, 64, 8, 1024, 60);
@@ -65,14 +67,14 @@ export function resetResidual(): void {
   if (isPlain) return resetPlainResidual();
   forgetPhase();
   resetX64Targets();
-  chunks.reset();
+  resetChunkFlags();
   flags.reset();
   values.reset();
   if (isWordy) resetWordResidual();
   memory.fill(byKind, 0, 512 * 4);
   memory.fill(byPair, 0, 65536 * 2);
   memory.fill(byEntry, 0, 256 * 64 * 2);
-  chunkHistory = history = difference1 = difference2 = gap1 = gap2 = 0;
+  history = difference1 = difference2 = gap1 = gap2 = 0;
   position = lastDifference = 0;
 }
 
@@ -92,49 +94,8 @@ export function codeChunk(
   entryBytes: u32,
 ): void {
   if (isPlain) return codePlainChunk(fresh, length);
-  let differs: u32 = 0;
-  let kindSet: u32 = 0;
-  let worst: u32 = 0;
-  let fields: u32 = 0;
-  for (let i: usize = 0; i < <usize>length; i++) {
-    const at = <usize>CHUNK + i;
-    if (load<u8>(freshBase + <usize>fresh + i) !== load<u8>(predicted + at)) differs = 1;
-    const kind = <u32>load<u8>(kinds + at);
-    if (kind === 0) continue;
-    kindSet |= 1 << ((kind >>> 3) & 15);
-    worst = max(worst, sureClass(load<u8>(sureness + at)));
-    fields++;
-  }
-  const since = min(bits(position - lastDifference), 20);
-  const depth = min(bits(from), 10);
-  const rest = min(bits(blockLength - from), 12);
-  const h = chunkHistory;
-  chunks.setHash(0, hash(1, h & 0xff));
-  chunks.setHash(1, hash(2, h & 0xffff, kindSet !== 0 ? 1 : 0));
-  chunks.setHash(2, hash(3, since, h & 3, section));
-  chunks.setHash(3, hash(4, kindSet, h & 3, worst));
-  chunks.setHash(4, hash(5, since, kindSet));
-  chunks.setHash(5, hash(6, gap1, gap2, since));
-  chunks.setHash(6, hash(7, worst, section, h & 1));
-  chunks.setHash(7, hash(8, depth, rest, h & 3));
-  chunks.setHash(8, hash(9, worst, since, fields));
-  const danger = risk === 0 ? 0 : bits(risk >> 2);
-  chunks.setHash(9, hash(10, danger, h & 1));
-  chunks.setHash(10, hash(11, danger, since, kindSet));
-  chunks.setHash(11, hash(12, danger, h & 7, section));
-  countAs(Cost.CHUNKS, section);
-  differs = chunks.code(
-    differs,
-    0,
-    (h & 1) + 2 * (kindSet !== 0 ? 1 : 0),
-    danger,
-    min(section, 63),
-    0,
-    h & 3,
-    danger * 8 + (h & 7),
-    since * 32 + min(section, 31),
-  );
-  chunkHistory = h * 2 + differs;
+  const distance = position - lastDifference;
+  const differs = codeChunkFlag(fresh, length, from, blockLength, section, distance, gap1, gap2);
   if (!differs) {
     history = 0;
     position += length;
@@ -144,10 +105,10 @@ export function codeChunk(
   }
   isX64 = isX64Code(old);
   if (isX64) syncPhase(fresh);
-  const hasWords = isWordy && useWords(fresh, old);
+  const hasWords = isWordy && isWords(fresh, old);
   for (let i: u32 = 0; i < length; i++) {
     if (hasWords && ((fresh + i) & 3) === 0 && length - i >= 4) {
-      codeWordAt(fresh + i, i, from + i, blockLength, section);
+      noteWord(codeBlockWord(fresh + i, i, from + i, blockLength, section));
       i += 3;
       continue;
     }
@@ -163,37 +124,20 @@ export function codeChunk(
   }
 }
 
-/** True if the chunk's bytes are instructions of four bytes, as old ones and as new ones. */
-function useWords(fresh: u32, old: u32): bool {
-  if (((fresh ^ old) & 3) !== 0) return false;
-  const layout = layoutAt(old);
-  if (layout !== Layout.A64 && layout !== Layout.A32) return false;
-  useLayout(layout);
-  return true;
-}
-
-function codeWordAt(
-  fresh: u32,
-  i: u32,
-  from: u32,
-  blockLength: u32,
-  section: u32,
-): void {
-  const expected = load<u32>(predicted + <usize>(CHUNK + i));
-  const word = codeBlockWord(fresh, i, from, blockLength, section);
-  for (let b: u32 = 0; b < 4; b++) putByte(fresh + b, (word >>> (8 * b)) & 255);
-  history <<= 4;
-  if (word !== expected) {
-    history |= 1;
+/** The last four bytes were coded as an instruction. */
+function noteWord(differs: u32): void {
+  history = (history << 4) | differs;
+  if (differs) {
     gap2 = gap1;
-    gap1 = gapClassOf(min(position - lastDifference, 255));
+    gap1 = gapClassHere();
     lastDifference = position;
   }
   position += 4;
 }
 
 @inline
-function gapClassOf(gap: u32): u32 {
+function gapClassHere(): u32 {
+  const gap = min(position - lastDifference, 255);
   return gap < 32 ? gap : 32 + bits(gap);
 }
 
@@ -218,8 +162,7 @@ function codeByte(
   const nextKind: u32 = load<u8>(kinds + <usize>(CHUNK + i + 1));
   const c1 = before(1);
   const c2 = before(2);
-  const gap = min(position - lastDifference, 255);
-  const gapClass = gapClassOf(gap);
+  const gapClass = gapClassHere();
   const lastMiss: u32 = j > 0 ? (c1 - p1) & 255 : 0;
   const sure: u32 = k ? load<u8>(sureness + <usize>(CHUNK + i)) : 0;
   const pair = byPair + (<usize>((pr << 8) | p1) << 1);

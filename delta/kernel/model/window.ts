@@ -34,7 +34,7 @@ export function clearWindow(): void {
   memory.fill(predicted, 0, BYTES * 4);
 }
 
-/** The chunk had `bytes` bytes: the next one comes to index {@link CHUNK}; what is not known yet is empty. */
+/** The chunk had `bytes` bytes; the next comes to index {@link CHUNK}, unknown bytes are empty. */
 export function slideWindow(bytes: u32): void {
   for (let array: usize = 0; array < 4; array++) {
     const base = predicted + array * BYTES;

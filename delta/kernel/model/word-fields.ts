@@ -4,8 +4,9 @@
 import { hash } from '../code/hash';
 import { Mixer, newMixer } from '../code/mixer';
 import { alloc } from '../memory';
+import { expectedBit } from './classes';
 import * as units from './word-units';
-import { expectedBit, operandOf, operationOf, resultOf } from './word-units';
+import { operandOf, operationOf, resultOf } from './word-units';
 
 const NO_UNIT: u32 = 256;
 const REGISTERS: usize = 32;

@@ -3,11 +3,13 @@
 import { hash } from '../code/hash';
 import { Mixer, newMixer } from '../code/mixer';
 import { alloc } from '../memory';
+import { expectedBit } from './classes';
 import { freshBase, sectionStart } from './output';
 import {
   dropMatch,
   findPlace,
   followMatch,
+  forgetWordPlaces,
   matched,
   matchLength,
   matchMisses,
@@ -15,7 +17,7 @@ import {
   openWordMatch,
 } from './word-match';
 import * as units from './word-units';
-import { expectedBit, operandOf, operationOf, resultOf, toUnits } from './word-units';
+import { operandOf, operationOf, resultOf, toUnits } from './word-units';
 
 /** Bytes before a run that are read as instructions. */
 const LEAD: u32 = 256;
@@ -39,6 +41,7 @@ export function openWordLiterals(): void {
 export function resetWordLiterals(): void {
   mixer.reset();
   memory.fill(byOperation, 0, units.OPERATIONS * 4);
+  forgetWordPlaces();
 }
 
 @inline
@@ -49,14 +52,14 @@ function push(word: u32): void {
   w1 = word;
 }
 
-/** The bytes at `n`, of which only `left` are made; those of an instruction that goes on are not used. */
+/** The bytes at `n`, of which `left` are made: all of an instruction that does not go on, or half. */
 function rawBefore(n: u32, left: u32): u32 {
   const at = freshBase + <usize>n;
   return left >= 4 ? load<u32>(at) : left >= 2 ? <u32>load<u16>(at) : 0;
 }
 
-/** Reads the instructions before a run that begins at `from`; where the first of the run begins. */
-export function openWordRun(from: u32): u32 {
+/** Reads the instructions before a run from `from` on; returns where its first one begins. */
+export function startWords(from: u32): u32 {
   const mask = units.step - 1;
   dropMatch();
   w1 = w2 = w3 = w4 = 0;

@@ -5,7 +5,7 @@ import { Cost, countAs } from '../code/cost';
 import { hash } from '../code/hash';
 import { Mixer, newMixer } from '../code/mixer';
 import { alloc } from '../memory';
-import { freshBase, sectionStart } from './output';
+import { freshBase, putByte, sectionStart } from './output';
 import { CHUNK, kinds, other, predicted, sureness } from './window';
 import {
   codeFields,
@@ -15,8 +15,9 @@ import {
   renamedTo,
   resetWordFields,
 } from './word-fields';
+import { layoutAt } from './word-places';
 import * as units from './word-units';
-import { fromUnits, operandOf, operationOf, resultOf, toUnits } from './word-units';
+import { fromUnits, Layout, operandOf, operationOf, resultOf, toUnits, useLayout } from './word-units';
 
 const WORD: u32 = 4;
 const SEEN_BITS: u32 = 12;
@@ -49,6 +50,15 @@ export function resetWordResidual(): void {
   resetWordFields();
 }
 
+/** True if old bytes at `old`, new ones at `fresh` are instructions of four bytes, alike aligned. */
+export function isWords(fresh: u32, old: u32): bool {
+  if (((fresh ^ old) & 3) !== 0) return false;
+  const layout = layoutAt(old);
+  if (layout !== Layout.A64 && layout !== Layout.A32) return false;
+  useLayout(layout);
+  return true;
+}
+
 /** A chunk with room for so many instructions is as predicted. */
 export function skipWords(count: u32): void {
   history = 0;
@@ -75,7 +85,7 @@ function renameState(register: u32): u32 {
 
 /**
  * Codes the instruction at new offset `n`, predicted at byte `index` of the chunk and `from` bytes into
- * its block of `blockLength`, in old section `section`; returns its bytes, the first lowest.
+ * its block of `blockLength`, in old section `section`; returns 1 if it was wrong, else 0.
  */
 export function codeBlockWord(
   n: u32,
@@ -156,5 +166,7 @@ export function codeBlockWord(
     store<u32>(memo, made, 4);
   }
   position++;
-  return differs ? fromUnits(made, n) : raw;
+  const bytes = differs ? fromUnits(made, n) : raw;
+  for (let i: u32 = 0; i < WORD; i++) putByte(n + i, (bytes >>> (8 * i)) & 255);
+  return differs;
 }

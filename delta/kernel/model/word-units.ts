@@ -1,7 +1,8 @@
-// Instructions as fields, coded one after another from the highest bits down, so that the operation is
-// known before its registers. AArch64 (Arm ARM C4.1): operation, variant, Rm or an immediate's top, the
-// immediate's rest, Rn, Rd. Arm (ARMv7-A ARM A5.1): condition, operation, Rn, Rd, and the second operand in
-// nibbles. Thumb (A6.1): 16 bits as operation and register fields; of 32 bits the first halfword is high.
+// Instructions as fields, coded one after another from the highest bits down, so that the operation
+// is known before its registers. AArch64 (Arm ARM C4.1): operation, variant, Rm or an immediate's top,
+// the immediate's rest, Rn, Rd. Arm (ARMv7-A ARM A5.1): condition, operation, Rn, Rd, and the second
+// operand in nibbles. Thumb (A6.1): 16 bits as operation and register fields, in the high half of a
+// word; of 32 bits the first halfword is the high one.
 
 /** How instructions are encoded at a place. */
 export const enum Layout {
@@ -18,7 +19,7 @@ const A32_WIDTHS: u32 = 0x4444484;
 const NARROW_WIDTHS: u32 = 0x33235;
 const WIDE_WIDTHS: u32 = 0x44444435;
 
-/** Most operations; most partial symbols of all units, those of narrow instructions from NARROW_FIRST on. */
+/** Most operations; most partial symbols of all units, narrow Thumb's from NARROW_FIRST on. */
 export const OPERATIONS: u32 = 4096;
 export const SYMBOLS: u32 = 512;
 const NARROW_FIRST: u32 = 256;
@@ -144,11 +145,4 @@ function movedThumb(word: u32, halves: u32): u32 {
   const j2 = ((value >>> 21) ^ s ^ 1) & 1;
   const high = (s << 26) | (((value >>> 11) & 0x3ff) << 16);
   return 0xf000d000 | high | (j1 << 13) | (j2 << 11) | (value & 0x7ff);
-}
-
-/** What an expected unit of `width` bits (none from 256 on) says of the next bit: 0 nothing, 1 it is 0, 2 it is 1. */
-@inline
-export function expectedBit(expected: u32, symbol: u32, bit: i32, width: u32): u32 {
-  if (expected >= 256) return 0;
-  return (expected | (1 << width)) >>> (bit + 1) === symbol ? 1 + ((expected >>> bit) & 1) : 0;
 }

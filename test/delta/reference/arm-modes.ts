@@ -19,7 +19,7 @@ export class ArmModes {
     const inPage = place % PAGE;
     const from = offset - Math.min(inPage, offset - section.offset);
     const end = Math.min(offset + PAGE - inPage, section.offset + section.bytes);
-    const skip = (from - offset - place) & 3;
+    const skip = (offset - from - place) & 3;
     return isThumbCode(this.#old, from + skip, end - from - skip);
   }
 }

@@ -8,6 +8,7 @@ import { fieldBytes, hasBase, isOffsetKind, isStep, Kind, type Ref } from './kin
 import type { Output } from './output.ts';
 import type { Pair } from './pair.ts';
 import { OFFSET_KEY, type Targets } from './targets.ts';
+import { branchAfter, type X64Branches } from './x64-branches.ts';
 import { u32 } from './word.ts';
 
 const MAX_PENDING = 32;
@@ -39,6 +40,7 @@ export function keyOf(ref: Ref): number {
 export class FieldPrediction {
   readonly #pair: Pair;
   readonly #targets: Targets;
+  readonly #branches: X64Branches;
   readonly #out: Output;
   readonly #expectation: Expectation;
   /** First new and old byte of the block. */
@@ -49,6 +51,7 @@ export class FieldPrediction {
   constructor(
     pair: Pair,
     targets: Targets,
+    branches: X64Branches,
     out: Output,
     expectation: Expectation,
     fresh: number,
@@ -56,6 +59,7 @@ export class FieldPrediction {
   ) {
     this.#pair = pair;
     this.#targets = targets;
+    this.#branches = branches;
     this.#out = out;
     this.#expectation = expectation;
     this.#fresh = fresh;
@@ -83,7 +87,11 @@ export class FieldPrediction {
     for (const { position, key, field, target } of complete) {
       const at = this.#fresh + position;
       const actual = takeField(made, at, field, target, this.#pair.fresh);
-      if (actual !== undefined) this.#targets.learn(key, actual);
+      if (actual === undefined) continue;
+      this.#targets.learn(key, actual);
+      if (field.kind === Kind.x64Relative && at > this.#out.start) {
+        this.#branches.learn(branchAfter(made.u8(at - 1)), actual);
+      }
     }
   }
 

@@ -43,6 +43,7 @@ export function putField(
       break;
     case Kind.fromBase:
     case Kind.fromTable:
+    case Kind.jumpTable:
       put(target - base);
       break;
     case Kind.armUnwind:
@@ -124,6 +125,7 @@ function addressIn(bytes: Bytes, at: number, field: Field, hint: number): number
       return place + word;
     case Kind.fromBase:
     case Kind.fromTable:
+    case Kind.jumpTable:
       return base + word;
     case Kind.armUnwind:
       return place + ((word << 1) >> 1);

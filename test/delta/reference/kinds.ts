@@ -21,6 +21,7 @@ export const Kind = {
   step32: 18,
   step64: 19,
   armUnwind: 20,
+  jumpTable: 21,
 } as const;
 
 export type Kind = (typeof Kind)[keyof typeof Kind];
@@ -52,6 +53,7 @@ export function isStep(kind: Kind): boolean {
 const WITH_BASE: readonly Kind[] = [
   Kind.fromBase,
   Kind.fromTable,
+  Kind.jumpTable,
   Kind.armLiteral,
   Kind.file32,
   Kind.symbol,

@@ -1,13 +1,21 @@
 // New bytes that no block covers (CODING.md, "Literals").
 
-import type { BitReader, BitSource } from './bit-reader.ts';
-import { literalContexts, LITERALS, literalSets, steadyContexts } from './literal-contexts.ts';
-import { Mixer } from './mixer.ts';
-import { NO_BYTE, OldView } from './old-view.ts';
+import type { BitReader } from './bit-reader.ts';
+import { ByteLiterals } from './byte-literals.ts';
+import { Bytes } from './bytes.ts';
+import { isWordy, isX64Code, layoutAt } from './code-layout.ts';
+import { InstructionRun } from './instruction-run.ts';
+import { OldView } from './old-view.ts';
 import { Output } from './output.ts';
+import { imageAt, type Pair } from './pair.ts';
 import type { PlainStreams } from './plain-streams.ts';
-import { RecentPlaces } from './recent-places.ts';
-import { u32 } from './word.ts';
+import type { Sample } from './priming.ts';
+import { Neighbour } from './neighbour.ts';
+import type { Targets } from './targets.ts';
+import type { Teacher } from './teacher.ts';
+import { WordLiterals } from './word-literals.ts';
+import { type Layout, Units } from './word-units.ts';
+import type { X64Code } from './x64-code.ts';
 
 /** A run of literals: its end, and the old offsets beside the blocks before and after it. */
 export interface Run {
@@ -21,7 +29,7 @@ export interface Run {
 export interface Literals {
   run(run: Run, out: Output): void;
   /** Learns from old code. */
-  train(sample: Uint8Array): void;
+  train(sample: Sample): void;
 }
 
 /** Fast profile: as they are. */
@@ -41,112 +49,70 @@ export class PlainLiterals implements Literals {
   }
 }
 
-/** An old place that is followed, and which of its last bytes were not the new ones. */
-interface Neighbour {
-  readonly exists: boolean;
-  /** Old minus new offset. */
-  shift: number;
-  misses: number;
+/** What code a run is of. */
+interface RunCode {
+  readonly isX64: boolean;
+  readonly layout: Layout | undefined;
 }
 
-/** Small profile. */
+/** Small profile: bytes, and instructions where those of A64 and Arm are. */
 export class MixedLiterals implements Literals {
   readonly #reader: BitReader;
+  readonly #pair: Pair;
   readonly #view: OldView;
-  readonly #isWordy: boolean;
-  readonly #mixer = new Mixer(LITERALS);
-  #places = new RecentPlaces();
+  readonly #x64: X64Code;
+  readonly #bytes: ByteLiterals;
+  readonly #words = new WordLiterals();
 
-  constructor(reader: BitReader, view: OldView, isWordy: boolean) {
+  constructor(reader: BitReader, pair: Pair, targets: Targets, x64: X64Code) {
     this.#reader = reader;
-    this.#view = view;
-    this.#isWordy = isWordy;
+    this.#pair = pair;
+    this.#view = new OldView(pair, targets);
+    this.#x64 = x64;
+    this.#bytes = new ByteLiterals(reader, x64, isWordy(pair.fresh.machine));
   }
 
   run(run: Run, out: Output): void {
-    this.#run(run, out, () => this.#reader.next);
+    const old = run.after !== undefined && run.after > 0 ? run.after - 1 : run.until;
+    this.#run(run, out, this.#codeAt(old), undefined);
   }
 
-  train(sample: Uint8Array): void {
-    const out = new Output(new Uint8Array(sample), 0);
-    this.#places = new RecentPlaces();
-    this.#run({ end: sample.length, after: undefined, until: undefined }, out, (at) =>
-      bitsOfByte(sample[at] ?? 0),
-    );
-    this.#places = new RecentPlaces();
+  train(sample: Sample): void {
+    const { old, bytes } = sample;
+    const address = imageAt(this.#pair, old)?.addressOf(old) ?? 0xffffffff;
+    const run = { end: bytes.length, after: undefined, until: undefined };
+    const out = new Output(new Uint8Array(bytes.length), 0);
+    const teacher = { bytes: new Bytes(bytes), address };
+    this.#x64.forget();
+    this.#run(run, out, this.#codeAt(old), teacher);
+    this.#x64.forget();
+    this.#bytes.forgetPlaces();
+    this.#words.forgetPlaces();
   }
 
-  #run(run: Run, out: Output, source: (at: number) => BitSource): void {
-    const after = neighbour(run.after, out.at);
-    const until = neighbour(run.until, run.end);
-    this.#places.begin(out);
-    while (out.at < run.end) this.#byte(out, after, until, source(out.at));
-  }
-
-  #byte(out: Output, after: Neighbour, until: Neighbour, source: BitSource): void {
-    const n = out.at;
-    const match = this.#places.expected(out);
-    const c = Array.from({ length: 7 }, (_, back) => (back === 0 ? 0 : out.before(back)));
-    const [, c1 = 0, c2 = 0, c3 = 0] = c;
-    const a = after.exists ? this.#view.byte(u32(n + after.shift), n) : NO_BYTE;
-    const u = until.exists ? this.#view.byte(u32(n + until.shift), n) : NO_BYTE;
-    const alignment = this.#isWordy ? n & 3 : 0;
-    const next = u32(n + after.shift + 1);
-    const facts = {
-      n,
-      c,
-      a,
-      u,
-      afterMisses: after.misses,
-      untilMisses: until.misses,
-      nextOld: a < NO_BYTE ? this.#view.plain(next) : 0,
-      isWordy: this.#isWordy,
-      alignment,
-      top: after.exists ? this.#view.plainOrNone(u32(next - 1 - alignment + 3)) : 0,
-      lastTop: this.#isWordy ? out.before(1 + alignment) : 0,
-      match,
+  #codeAt(old: number | undefined): RunCode {
+    if (old === undefined) return { isX64: false, layout: undefined };
+    const hasWords = isWordy(this.#pair.fresh.machine);
+    return {
+      isX64: isX64Code(this.#pair, old),
+      layout: hasWords ? layoutAt(this.#pair, old) : undefined,
     };
-    const hashes = literalContexts(facts);
-    let symbol = 1;
-    for (let bit = 7; bit >= 0; bit--) {
-      const decision = this.#mixer.code(
-        [...hashes, ...steadyContexts(facts, symbol, bit)],
-        { salt: symbol, steadyFrom: hashes.length, ...literalSets(facts, symbol, bit) },
-        source,
-      );
-      symbol = symbol * 2 + decision;
-    }
-    const byte = symbol & 255;
-    out.put(byte);
-    this.#places.learn(byte);
-    after.misses = u32(after.misses * 2 + (a === byte ? 0 : 1));
-    until.misses = u32(until.misses * 2 + (u === byte ? 0 : 1));
-    if (after.exists && a !== byte && (after.misses & 15) === 15) {
-      this.#realign(after, n, [byte, c1, c2, c3]);
-    }
   }
 
-  /** Follows insertions and deletions: looks nearby for the last four bytes. */
-  #realign(after: Neighbour, n: number, last: readonly number[]): void {
-    const from = u32(n + after.shift);
-    for (let distance = 1; distance <= 12; distance++) {
-      for (const old of [u32(from - distance), u32(from + distance)]) {
-        if (old < 3 || old >= this.#view.oldBytes) continue;
-        if (!last.every((byte, back) => this.#view.plain(old - back) === byte)) continue;
-        after.shift = u32(old - n);
-        after.misses = 1;
-        return;
-      }
+  #run(run: Run, out: Output, code: RunCode, teacher: Teacher | undefined): void {
+    const { end } = run;
+    const after = new Neighbour(this.#view, run.after, out.at);
+    const until = new Neighbour(this.#view, run.until, end);
+    const units = code.layout && new Units(code.layout);
+    const instructions =
+      units && new InstructionRun(this.#reader, units, this.#words, after, until, teacher);
+    const wordsAt = units ? this.#words.begin(out, units) : end;
+    if (code.isX64) this.#x64.sync(out);
+    this.#bytes.begin(out);
+    while (out.at < end) {
+      const isWord = out.at >= wordsAt && end - out.at >= 4;
+      if (isWord && instructions) instructions.next(out);
+      else this.#bytes.next(out, { end, after, until, isX64: code.isX64, teacher });
     }
   }
-}
-
-function neighbour(old: number | undefined, at: number): Neighbour {
-  return { exists: old !== undefined, shift: u32((old ?? 0) - at), misses: 0xff };
-}
-
-/** Gives the bits of a byte, the highest first, whatever their probability. */
-function bitsOfByte(byte: number): BitSource {
-  let bit = 8;
-  return () => (byte >> --bit) & 1;
 }

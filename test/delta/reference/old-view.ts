@@ -27,11 +27,6 @@ export class OldView {
     return old < this.oldBytes ? this.#pair.old.u8(old) : 0;
   }
 
-  /** 1 + the old byte; 0 after the last. */
-  plainOrNone(old: number): number {
-    return old < this.oldBytes ? this.#pair.old.u8(old) + 1 : 0;
-  }
-
   /** The old byte for new place `at`: inside a reference, that of the reference predicted there. */
   byte(old: number, at: number): number {
     if (old >= this.oldBytes) return NO_BYTE;

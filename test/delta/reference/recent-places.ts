@@ -16,6 +16,8 @@ const HISTORY = 65536;
 export interface Match {
   /** The byte that is expected, NO_BYTE if none. */
   readonly byte: number;
+  /** Its place; meaningless without a byte. */
+  readonly at: number;
   readonly length: number;
   /** Bits, the latest lowest. */
   readonly misses: number;
@@ -44,15 +46,16 @@ export class RecentPlaces {
     this.#find(out);
     const isFollowed = this.#at !== 0 && ones(this.#misses & 0xff) < MAX_MISSES;
     this.#expected = isFollowed ? (out.bytes[this.#at] ?? 0) : NO_BYTE;
-    return { byte: this.#expected, length: this.#length, misses: this.#misses };
+    return { byte: this.#expected, at: this.#at, length: this.#length, misses: this.#misses };
   }
 
-  learn(byte: number): void {
-    const isHit = this.#expected === byte;
-    this.#length = isHit ? Math.min(this.#length + 1, 60) : 0;
-    if (this.#expected === NO_BYTE) return;
+  /** The expected byte, if any, was right or not. */
+  learn(isRight: boolean): void {
+    const isFollowed = this.#expected !== NO_BYTE;
+    this.#length = isFollowed && isRight ? Math.min(this.#length + 1, 60) : 0;
+    if (!isFollowed) return;
     this.#at++;
-    this.#misses = u32(this.#misses * 2 + (isHit ? 0 : 1));
+    this.#misses = u32(this.#misses * 2 + (isRight ? 0 : 1));
   }
 
   #find(out: Output): void {

@@ -33,7 +33,7 @@ export function scanJumpTables(
       const offset = start + 4 * (table + i);
       if (offset < from || offset >= to) continue;
       const target = u32(base + old.u32(offset));
-      refs.push({ offset, kind: Kind.fromTable, aux: 0, target, base });
+      refs.push({ offset, kind: Kind.jumpTable, aux: 0, target, base });
     }
     table += words >= LEAST_WORDS ? words : 1;
   }

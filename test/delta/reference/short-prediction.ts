@@ -7,7 +7,7 @@ import type { Output } from './output.ts';
 import type { Pair } from './pair.ts';
 import { findShorts, type Short } from './shorts.ts';
 
-const FIRST_KIND = 21;
+const FIRST_KIND = 22;
 const FIRST_TRUST = 40000;
 const CONFIDENCE = 50;
 const MAX_WAITING = 48;
