@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 
+/** A cut drops what the client's side has not read yet: the last bytes get this long. */
+const LAST_BYTES_MS = 250;
+
 /** A flaky link on loopback: passes bytes on until it is told to cut. */
 export interface CuttingProxy {
   readonly url: string;
@@ -45,7 +48,8 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
       const last = part.subarray(0, budget);
       budget = Number.POSITIVE_INFINITY;
       cuts += 1;
-      client.write(last, () => client.destroy());
+      upstream.pause();
+      client.write(last, () => setTimeout(() => client.destroy(), LAST_BYTES_MS));
     });
     upstream.on('end', () => client.end());
   });

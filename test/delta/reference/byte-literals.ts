@@ -74,7 +74,7 @@ export class ByteLiterals {
     this.#places.learn(facts.matched === symbol);
     if (isX64) this.#advance(field, byte);
     if (after.exists && facts.a !== symbol && (after.misses & 15) === 15) {
-      after.realign(out.at, [byte, ...bytesBefore], 1, REACH);
+      after.realign(out.at, [byte, ...bytesBefore], 1, REACH, 0);
     }
   }
 

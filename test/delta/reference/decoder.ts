@@ -7,10 +7,8 @@ import { BlockMap } from './block-map.ts';
 import { Bytes } from './bytes.ts';
 import { MixedEhModels, PlainEhModels } from './eh-models.ts';
 import { readHead } from './head.ts';
-import { Machine } from './image.ts';
 import { MixedLiterals, PlainLiterals } from './literals.ts';
 import { MixedNumbers, PlainNumbers } from './numbers.ts';
-import { OldView } from './old-view.ts';
 import { Output } from './output.ts';
 import type { Pair } from './pair.ts';
 import { PlainStreams } from './plain-streams.ts';
@@ -19,6 +17,8 @@ import { OldReferences } from './scan.ts';
 import { endOfSection, Section, type SectionModels } from './section.ts';
 import { parseSources, type Source } from './sources.ts';
 import { Targets } from './targets.ts';
+import { X64Branches } from './x64-branches.ts';
+import { X64Code } from './x64-code.ts';
 import { check } from './word.ts';
 
 export type Profile = 'small' | 'fast';
@@ -86,12 +86,12 @@ function openInput(profile: Profile, streams: readonly Uint8Array[]): BitReader 
 }
 
 function mixedModels(pair: Pair, targets: Targets, reader: BitReader): SectionModels {
-  const { machine } = pair.fresh;
-  const isWordy = machine === Machine.a64 || machine === Machine.a32;
+  const x64 = new X64Code(pair.fresh, pair.map);
   return {
-    residual: new MixedResidual(reader, isWordy),
-    literals: new MixedLiterals(reader, new OldView(pair, targets), isWordy),
+    residual: new MixedResidual(reader, pair, x64),
+    literals: new MixedLiterals(reader, pair, targets, x64),
     ehModels: () => new MixedEhModels(reader),
+    branches: x64.branches,
   };
 }
 
@@ -100,5 +100,6 @@ function plainModels(streams: PlainStreams): SectionModels {
     residual: new PlainResidual(streams),
     literals: new PlainLiterals(streams),
     ehModels: () => new PlainEhModels(streams),
+    branches: new X64Branches(),
   };
 }

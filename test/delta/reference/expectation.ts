@@ -24,6 +24,11 @@ export class Expectation {
     return this.predicted.array[at] ?? 0;
   }
 
+  /** Four predicted bytes, the first lowest. */
+  word(at: number): number {
+    return this.predicted.u32(at);
+  }
+
   /** What the runner-up gives, less what is predicted. */
   alternative(at: number): number {
     return ((this.other.array[at] ?? 0) - this.byte(at)) & 255;

@@ -23,15 +23,14 @@ export class InstructionRun {
     reader: BitReader,
     units: Units,
     words: WordLiterals,
-    after: Neighbour,
-    until: Neighbour,
+    beside: { readonly after: Neighbour; readonly until: Neighbour },
     teacher: Teacher | undefined,
   ) {
     this.#reader = reader;
     this.#units = units;
     this.#words = words;
-    this.#after = after;
-    this.#until = until;
+    this.#after = beside.after;
+    this.#until = beside.until;
     this.#teacher = teacher;
   }
 
@@ -60,7 +59,7 @@ export class InstructionRun {
     const isLost = this.#after.exists && (this.#after.misses & 3) === 3;
     if (!isLost || out.at - out.start < KNOWN) return;
     const last = Array.from({ length: KNOWN }, (_, i) => out.before(i + 1));
-    this.#after.realign(out.at, last, units.step, REACH);
+    this.#after.realign(out.at, last, units.step, REACH, 1);
   }
 
   /** The old instruction as it would look at new offset `n`; 0 if there is none. */

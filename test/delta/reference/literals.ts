@@ -101,18 +101,22 @@ export class MixedLiterals implements Literals {
 
   #run(run: Run, out: Output, code: RunCode, teacher: Teacher | undefined): void {
     const { end } = run;
-    const after = new Neighbour(this.#view, run.after, out.at);
-    const until = new Neighbour(this.#view, run.until, end);
+    // Bytes and instructions follow the old ones each for themselves.
+    const beside = () => ({
+      after: new Neighbour(this.#view, run.after, out.at),
+      until: new Neighbour(this.#view, run.until, end),
+    });
+    const bytes = { ...beside(), end, isX64: code.isX64, teacher };
     const units = code.layout && new Units(code.layout);
     const instructions =
-      units && new InstructionRun(this.#reader, units, this.#words, after, until, teacher);
+      units && new InstructionRun(this.#reader, units, this.#words, beside(), teacher);
     const wordsAt = units ? this.#words.begin(out, units) : end;
     if (code.isX64) this.#x64.sync(out);
     this.#bytes.begin(out);
     while (out.at < end) {
       const isWord = out.at >= wordsAt && end - out.at >= 4;
       if (isWord && instructions) instructions.next(out);
-      else this.#bytes.next(out, { end, after, until, isX64: code.isX64, teacher });
+      else this.#bytes.next(out, bytes);
     }
   }
 }

@@ -10,7 +10,7 @@ export class Neighbour {
   #shift: number;
   readonly #view: OldView;
 
-  /** `old` is the place beside new offset `at`. */
+  /** `old` is the place beside new offset `at`, if there is one. */
   constructor(view: OldView, old: number | undefined, at: number) {
     this.#view = view;
     this.exists = old !== undefined;
@@ -47,13 +47,14 @@ export class Neighbour {
 
   /**
    * Follows insertions and deletions: looks up to `reach` bytes away, by `step`, for the old place
-   * before which the bytes `last` stand, the last one first. It is then the one beside `n`.
+   * before which the bytes `last` stand, the last one first. It is then the one beside `n`. There must
+   * be `needed` old bytes from it on.
    */
-  realign(n: number, last: readonly number[], step: number, reach: number): void {
+  realign(n: number, last: readonly number[], step: number, reach: number, needed: number): void {
     const from = this.place(n);
     for (let distance = step; distance <= reach; distance += step) {
       for (const old of [u32(from - distance), u32(from + distance)]) {
-        if (old < last.length || old > this.#view.oldBytes) continue;
+        if (old < last.length || old + needed > this.#view.oldBytes) continue;
         if (!last.every((byte, i) => this.#view.plain(old - 1 - i) === byte)) continue;
         this.#shift = u32(old - n);
         this.misses = 1;

@@ -1,6 +1,9 @@
 // The contexts of a block's differences, each as in the tables of CODING.md.
 
 import type { MixerShape } from './mixer.ts';
+import type { X64Field } from './x64-code.ts';
+import { withReplaced, x64FlagContexts, x64ValueContexts } from './x64-contexts.ts';
+import type { X64Phase } from './x64-phase.ts';
 import { hash } from './word.ts';
 
 export const CHUNKS: MixerShape = {
@@ -29,6 +32,10 @@ export const VALUES: MixerShape = {
   refine: 1024,
   limit: 60,
 };
+
+/** For machines of 4-byte instructions. */
+export const WORDY_FLAGS: MixerShape = { ...FLAGS, tableBits: 18 };
+export const WORDY_VALUES: MixerShape = { ...VALUES, tableBits: 18 };
 
 export interface ChunkFacts {
   readonly h: number;
@@ -87,6 +94,11 @@ export interface ByteFacts {
   readonly difference1: number;
   readonly difference2: number;
   readonly gap1: number;
+  /** The difference that makes a field's target one seen before, 256 for none. */
+  readonly guess: number;
+  /** Of x86-64 code. */
+  readonly phase: X64Phase | undefined;
+  readonly field: X64Field | undefined;
   readonly kindLast: number;
   readonly pairLast: number;
   readonly entryLast: number;
@@ -95,7 +107,7 @@ export interface ByteFacts {
 export function flagContexts(f: ByteFacts): number[] {
   const { predicted: p, p1, p2, p3, q1, q2, kind: k, h, gapClass, sure, entry: m, section } = f;
   const op = f.operation;
-  return [
+  const contexts = [
     hash(1, k, h & 0xff),
     hash(2, gapClass, h & 15, k),
     hash(3, p, p1, k),
@@ -118,12 +130,13 @@ export function flagContexts(f: ByteFacts): number[] {
     hash(20, sure, f.kindLast, h & 3),
     hash(21, sure | (f.alternative !== 0 ? 128 : 0), k, h & 15),
   ];
+  return f.phase ? withReplaced(contexts, x64FlagContexts(f, f.phase, f.field)) : contexts;
 }
 
 export function valueContexts(f: ByteFacts): number[] {
   const { predicted: p, p1, kind: k, h, gapClass, sure, entry: m, section, lastMiss } = f;
   const { difference1: d1, difference2: d2, operation: op } = f;
-  return [
+  const contexts = [
     hash(1, k),
     hash(2, d1, Math.min(gapClass, 16)),
     hash(3, d1, d2),
@@ -146,4 +159,5 @@ export function valueContexts(f: ByteFacts): number[] {
     hash(20, m, k | ((h << 8) & 0xf00)),
     hash(21, f.alternative, k !== 0 ? sure : h & 7),
   ];
+  return f.phase ? withReplaced(contexts, x64ValueContexts(f, f.phase, f.field)) : contexts;
 }

@@ -1,20 +1,18 @@
 // Where the new bytes of a block differ from the predicted ones, 32 bytes at a time.
 
 import type { BitReader } from './bit-reader.ts';
+import { ByteResidual } from './byte-residual.ts';
+import { isWordy, isX64Code, layoutAt } from './code-layout.ts';
 import type { Expectation } from './expectation.ts';
 import { Mixer } from './mixer.ts';
 import type { Output } from './output.ts';
+import type { Pair } from './pair.ts';
 import type { PlainStreams } from './plain-streams.ts';
-import {
-  type ByteFacts,
-  chunkContexts,
-  CHUNKS,
-  flagContexts,
-  FLAGS,
-  valueContexts,
-  VALUES,
-} from './residual-contexts.ts';
-import { bitsOf, hash, u32 } from './word.ts';
+import { chunkContexts, CHUNKS } from './residual-contexts.ts';
+import { WordResidual } from './word-residual.ts';
+import { Units } from './word-units.ts';
+import { advanceField, type X64Code } from './x64-code.ts';
+import { bitsOf, u32 } from './word.ts';
 
 /** Up to 32 bytes of a block: where they begin and end in it, and where they stand in the old file. */
 export interface Chunk {
@@ -57,59 +55,78 @@ export class PlainResidual implements Residual {
   }
 }
 
-const KNOWN = 256;
-const WAS_ZERO = 512;
-
-/** Small profile. */
+/** Small profile: chunks that differ by bytes, instructions of A64 and Arm by words. */
 export class MixedResidual implements Residual {
   readonly #reader: BitReader;
+  readonly #pair: Pair;
+  readonly #x64: X64Code;
   readonly #isWordy: boolean;
   readonly #chunks = new Mixer(CHUNKS);
-  readonly #flags = new Mixer(FLAGS);
-  readonly #values = new Mixer(VALUES);
-  /** Bits, the latest lowest: chunks with differences; bytes that differ. */
-  #chunkHistory = 0;
+  readonly #bytes: ByteResidual;
+  readonly #words: WordResidual;
+  /** A bit for each chunk that differed, the latest lowest. */
   #history = 0;
-  #difference1 = 0;
-  #difference2 = 0;
-  #gap1 = 0;
-  #gap2 = 0;
-  /** Bytes of blocks so far, and where the last difference was. */
-  #position = 0;
-  #lastDifference = 0;
-  /** Last differences: by kind, by predicted bytes, by place in an entry of a section. */
-  readonly #byKind = new Map<number, number>();
-  readonly #byPair = new Map<number, number>();
-  readonly #byEntry = new Map<number, number>();
 
-  constructor(reader: BitReader, isWordy: boolean) {
+  constructor(reader: BitReader, pair: Pair, x64: X64Code) {
     this.#reader = reader;
-    this.#isWordy = isWordy;
+    this.#pair = pair;
+    this.#x64 = x64;
+    this.#isWordy = isWordy(pair.fresh.machine);
+    this.#bytes = new ByteResidual(reader, this.#isWordy);
+    this.#words = new WordResidual(reader);
   }
 
   chunk(chunk: Chunk, expectation: Expectation, out: Output): void {
-    if (this.#chunkDiffers(chunk, expectation) === 1) {
-      for (let at = chunk.from; at < chunk.to; at++) {
-        this.#byte(chunk, at, expectation, out);
-        this.#position++;
+    if (this.#differs(chunk, expectation) === 1) {
+      this.#differing(chunk, expectation, out);
+      return;
+    }
+    const bytes = chunk.to - chunk.from;
+    this.#bytes.skip(bytes);
+    this.#words.skip(bytes >> 2);
+    for (let at = chunk.from; at < chunk.to; at++) out.put(expectation.byte(at));
+  }
+
+  #differing(chunk: Chunk, expectation: Expectation, out: Output): void {
+    const { from, to, section } = chunk;
+    const isX64 = isX64Code(this.#pair, chunk.old);
+    if (isX64) this.#x64.sync(out);
+    const units = this.#units(chunk, out.at);
+    for (let at = from; at < to; ) {
+      if (units && out.at % 4 === 0 && to - at >= 4) {
+        const word = this.#words.code(out, units, expectation, at, section);
+        this.#bytes.noteWord(word !== expectation.word(at));
+        for (let i = 0; i < 4; i++) out.put((word >>> (8 * i)) & 255);
+        at += 4;
+      } else {
+        const field = isX64 ? this.#x64.fieldAt(out.at) : undefined;
+        const code = isX64 ? { code: this.#x64, field } : undefined;
+        this.#bytes.code(chunk, at, expectation, out, code);
+        const byte = out.before(1);
+        if (field) advanceField(field, byte);
+        if (isX64) this.#x64.advance(byte);
+        at++;
       }
-    } else {
-      this.#history = 0;
-      this.#position += chunk.to - chunk.from;
-      for (let at = chunk.from; at < chunk.to; at++) out.put(expectation.byte(at));
     }
   }
 
-  #chunkDiffers(chunk: Chunk, expectation: Expectation): number {
+  /** Of a chunk whose bytes are instructions of four bytes, as old ones and as new ones. */
+  #units(chunk: Chunk, fresh: number): Units | undefined {
+    if (!this.#isWordy || (fresh - chunk.old) % 4 !== 0) return undefined;
+    const layout = layoutAt(this.#pair, chunk.old);
+    return layout === undefined || layout === 'thumb' ? undefined : new Units(layout);
+  }
+
+  #differs(chunk: Chunk, expectation: Expectation): number {
     const { from, to, section, risk } = chunk;
     const inFields = Array.from({ length: to - from }, (_, i) => from + i).filter(
       (at) => expectation.kind(at) !== 0,
     );
     const kinds = inFields.reduce((set, at) => set | (1 << ((expectation.kind(at) >> 3) & 15)), 0);
     const worst = Math.max(0, ...inFields.map((at) => sureClass(expectation.sure(at))));
-    const since = Math.min(bitsOf(this.#position - this.#lastDifference), 20);
+    const { since, gap1, gap2 } = this.#bytes;
     const danger = risk === 0 ? 0 : bitsOf(risk >> 2);
-    const h = this.#chunkHistory;
+    const h = this.#history;
     const hashes = chunkContexts({
       h,
       since,
@@ -118,8 +135,8 @@ export class MixedResidual implements Residual {
       worst,
       fields: inFields.length,
       danger,
-      gap1: this.#gap1,
-      gap2: this.#gap2,
+      gap1,
+      gap2,
       depth: Math.min(bitsOf(from), 10),
       rest: Math.min(bitsOf(expectation.length - from), 12),
     });
@@ -133,119 +150,9 @@ export class MixedResidual implements Residual {
       },
       this.#reader.next,
     );
-    this.#chunkHistory = u32(h * 2 + differs);
+    this.#history = u32(h * 2 + differs);
     return differs;
   }
-
-  #byte(chunk: Chunk, at: number, expectation: Expectation, out: Output): void {
-    const facts = this.#facts(chunk, at, expectation, out);
-    const { predicted, p1, kind, h, gapClass, section, entry } = facts;
-    const pair = predicted * 256 + p1;
-    const place = (section & 255) * 64 + (entry & 63);
-    const differs = this.#flags.code(
-      flagContexts(facts),
-      {
-        sets: [
-          Math.min(kind, 127) + 128 * (h & 3),
-          facts.sure * 8 + (h & 7),
-          Math.min(section, 31) * 8 + (entry & 7),
-          Math.min(gapClass, 63),
-        ],
-        final: (h & 3) + (kind !== 0 ? 4 : 0),
-        refine: [kind * 8 + (h & 7), hash(3, section, gapClass)],
-      },
-      this.#reader.next,
-    );
-    this.#history = u32(h * 2 + differs);
-    if (differs === 0) {
-      noteZero(this.#byPair, pair);
-      noteZero(this.#byEntry, place);
-      out.put(predicted);
-      return;
-    }
-    const difference = this.#value({ ...facts, h: this.#history });
-    this.#difference2 = this.#difference1;
-    this.#difference1 = difference;
-    this.#gap2 = this.#gap1;
-    this.#gap1 = gapClass;
-    this.#lastDifference = this.#position;
-    this.#byKind.set(kind, difference);
-    this.#byPair.set(pair, difference | KNOWN);
-    this.#byEntry.set(place, difference | KNOWN);
-    out.put((predicted + difference) & 255);
-  }
-
-  #value(facts: ByteFacts): number {
-    const { kind, section, entry } = facts;
-    const hashes = valueContexts(facts);
-    const inField = kind !== 0 ? 256 : 0;
-    let symbol = 1;
-    for (let bit = 7; bit >= 0; bit--) {
-      const decision = this.#values.code(
-        hashes,
-        {
-          salt: symbol,
-          sets: [symbol | inField, ((kind << 3) | bit) & 1023, Math.min(section, 63)],
-          refine: [symbol | inField, hash(7, section, symbol, entry)],
-        },
-        this.#reader.next,
-      );
-      symbol = symbol * 2 + decision;
-    }
-    return symbol & 255;
-  }
-
-  #facts(chunk: Chunk, at: number, expectation: Expectation, out: Output): ByteFacts {
-    const { section, entryBytes, sectionStart } = chunk;
-    const old = chunk.old + (at - chunk.from);
-    const entry = entryBytes > 0 ? (old - sectionStart) % entryBytes : old & 7;
-    const predicted = expectation.byte(at);
-    const p1 = expectation.byte(at - 1);
-    const kind = expectation.kind(at);
-    const gap = Math.min(this.#position - this.#lastDifference, 255);
-    const place = (section & 255) * 64 + (entry & 63);
-    return {
-      section,
-      entry,
-      predicted,
-      p1,
-      p2: expectation.byte(at - 2),
-      p3: expectation.byte(at - 3),
-      q1: expectation.byte(at + 1),
-      q2: expectation.byte(at + 2),
-      kind,
-      nextKind: expectation.kind(at + 1),
-      c1: out.before(1),
-      c2: out.before(2),
-      gapClass: gap < 32 ? gap : 32 + bitsOf(gap),
-      lastMiss: at > 0 ? (out.before(1) - p1) & 255 : 0,
-      sure: expectation.sure(at),
-      alternative: kind !== 0 ? expectation.alternative(at) : 0,
-      edge1: Math.min(at, 15),
-      edge2: Math.min(expectation.length - 1 - at, 15),
-      operation: this.#operation(expectation, at, old),
-      h: this.#history,
-      difference1: this.#difference1,
-      difference2: this.#difference2,
-      gap1: this.#gap1,
-      kindLast: this.#byKind.get(kind) ?? 0,
-      pairLast: this.#byPair.get(predicted * 256 + p1) ?? 0,
-      entryLast: this.#byEntry.get(place) ?? 0,
-    };
-  }
-
-  /** The upper half of the instruction word and the byte's place in it; else the three bytes before. */
-  #operation(expectation: Expectation, at: number, old: number): number {
-    const byte = (index: number) => expectation.byte(index);
-    if (!this.#isWordy) return (byte(at - 1) << 16) | (byte(at - 2) << 8) | byte(at - 3);
-    const word = at - (old & 3);
-    return (byte(word + 3) << 8) | byte(word + 2) | ((old & 3) << 16);
-  }
-}
-
-function noteZero(table: Map<number, number>, key: number): void {
-  const last = table.get(key) ?? 0;
-  if (last !== 0) table.set(key, (last & 255) | WAS_ZERO);
 }
 
 /** Class of a confidence: 0 outside of fields to 7. */

@@ -15,6 +15,7 @@ import { samplesOf } from './priming.ts';
 import type { Chunk, Residual } from './residual.ts';
 import { ShortPrediction, ShortTrust } from './short-prediction.ts';
 import type { Targets } from './targets.ts';
+import type { X64Branches } from './x64-branches.ts';
 import { check, u32 } from './word.ts';
 
 const SECTION_BYTES = 4 << 20;
@@ -28,6 +29,8 @@ export interface SectionModels {
   readonly literals: Literals;
   /** New ones for each .eh_frame. */
   readonly ehModels: () => EhModels;
+  /** Where x86-64 fields led. */
+  readonly branches: X64Branches;
 }
 
 /** Where the section that begins at `from` ends: about 4 MiB on, but never inside of a run of holes. */
@@ -121,6 +124,7 @@ export class Section {
     const fields = new FieldPrediction(
       this.#pair,
       this.#targets,
+      this.#models.branches,
       this.#out,
       expectation,
       fresh,
@@ -131,8 +135,9 @@ export class Section {
     const shorts = hasShorts
       ? new ShortPrediction(this.#pair, this.#trust, expectation, block, image)
       : undefined;
-    for (let from = 0; from < length; from += CHUNK) {
-      const to = Math.min(from + CHUNK, length);
+    // Chunks end at new offsets that are multiples of 4.
+    for (let from = 0, to = 0; from < length; from = to) {
+      to = Math.min(from + CHUNK - ((fresh + from) & 3), length);
       const risk = fields.predict(from, to);
       shorts?.predict(from, to);
       this.#models.residual.chunk(this.#chunk(from, to, old, risk), expectation, this.#out);
