@@ -96,12 +96,7 @@ function* thumbLoad(code: ArmCode, at: number, half: number): Generator<PoolLoad
   };
 }
 
-function thumbAdder(
-  code: ArmCode,
-  from: number,
-  to: number,
-  register: number,
-): number | undefined {
+function thumbAdder(code: ArmCode, from: number, to: number, register: number): number | undefined {
   const adder = register < 8 ? 0x4478 | register : 0x44f8 | (register - 8);
   for (let at = from; at + 2 <= to && code.has(at, 2); at += 2) {
     if (code.u16(at) === adder) return at;

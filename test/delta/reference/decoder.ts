@@ -51,8 +51,7 @@ function readControl(coded: CodedPair): Pair {
   const old = new Bytes(coded.old);
   const images = parseSources(old, coded.sources);
   const input = openInput(coded.profile, coded.control);
-  const numbers =
-    input instanceof BitReader ? new MixedNumbers(input) : new PlainNumbers(input);
+  const numbers = input instanceof BitReader ? new MixedNumbers(input) : new PlainNumbers(input);
   const head = readHead(numbers, images[0], old.length, coded.newBytes);
   check(input.isUsedUp, 'control goes on');
   return {

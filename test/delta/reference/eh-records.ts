@@ -56,7 +56,7 @@ export class EhRecords {
     this.#address = address;
     this.#wordBytes = wordBytes;
     const places: number[] = [];
-    for (let at = 0; at < section.length; ) {
+    for (let at = 0; at < section.length;) {
       places.push(at);
       const bytes = recordBytes(section, at);
       check(bytes !== undefined, 'malformed old record');

@@ -115,12 +115,7 @@ function align(offset: number, unit: number): number {
   return Math.ceil(offset / unit) * unit;
 }
 
-function readModule(
-  image: Image,
-  old: Bytes,
-  module: number,
-  less: number,
-): GoTypes | undefined {
+function readModule(image: Image, old: Bytes, module: number, less: number): GoTypes | undefined {
   const word = (index: number) =>
     image.placeOf(readWord(old, module + (index - less) * image.wordBytes, image.wordBytes));
   const address = word(TYPES);

@@ -92,7 +92,7 @@ export class MixedResidual implements Residual {
     const isX64 = isX64Code(this.#pair, chunk.old);
     if (isX64) this.#x64.sync(out);
     const units = this.#units(chunk, out.at);
-    for (let at = from; at < to; ) {
+    for (let at = from; at < to;) {
       if (units && out.at % 4 === 0 && to - at >= 4) {
         const word = this.#words.code(out, units, expectation, at, section);
         this.#bytes.noteWord(word !== expectation.word(at));

@@ -1,11 +1,4 @@
-import {
-  branchKind,
-  branchTarget,
-  isPage,
-  low12,
-  low12Scale,
-  pageOf,
-} from './a64.ts';
+import { branchKind, branchTarget, isPage, low12, low12Scale, pageOf } from './a64.ts';
 import type { Bytes } from './bytes.ts';
 import type { Image, Section } from './image.ts';
 import { Kind, type Ref } from './kinds.ts';

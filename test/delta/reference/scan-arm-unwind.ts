@@ -18,7 +18,11 @@ export function scanArmUnwind(
   const address = image.addressOf(first);
   if (first >= to || address === undefined) return [];
   const refs: Ref[] = [];
-  for (let offset = first; offset < to && offset + 4 <= section.offset + section.bytes; offset += 4) {
+  for (
+    let offset = first;
+    offset < to && offset + 4 <= section.offset + section.bytes;
+    offset += 4
+  ) {
     const word = old.u32(offset);
     if (word >>> 31 !== 0 || word === CANNOT_UNWIND) continue;
     // Most words of the tables are instructions of the unwinder: only long ways are addresses.

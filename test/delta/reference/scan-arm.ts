@@ -31,7 +31,7 @@ export function scanArm(
   if (address === undefined) return [];
   const code = new ArmCode(old, section, address - from);
   const refs: Ref[] = [];
-  for (let part = address; part < address + (to - from); ) {
+  for (let part = address; part < address + (to - from);) {
     const page = part - (part % ARM_PAGE);
     const end = Math.min(page + ARM_PAGE, address + (to - from));
     const adders = findAdders(image, code, page);
@@ -81,7 +81,7 @@ function wordRef(image: Image, code: ArmCode, place: number): Ref[] {
     return image.isCode(target) ? [{ offset, kind: Kind.armBranch, aux: 0, target, base: 0 }] : [];
   }
   if (image.lowest < LEAST_FIXED) return [];
-  if (((word - Number(image.lowest)) >>> 0) < 0x1000) return [];
+  if ((word - Number(image.lowest)) >>> 0 < 0x1000) return [];
   const target = image.placeOf(BigInt(word));
   return target === undefined ? [] : [{ offset, kind: Kind.address32, aux: 0, target, base: 0 }];
 }
@@ -101,7 +101,9 @@ function scanThumb(
   for (let place = begin; place < to && code.has(place, 4); place += 2) {
     if (place >= free) {
       const adder = adders.get(place);
-      const ref = adder ? literal(code, place, adder) : starts && thumbRef(image, code, adders, place);
+      const ref = adder
+        ? literal(code, place, adder)
+        : starts && thumbRef(image, code, adders, place);
       if (ref) {
         refs.push(ref);
         free = place + 4;
@@ -112,12 +114,7 @@ function scanThumb(
   return refs;
 }
 
-function thumbRef(
-  image: Image,
-  code: ArmCode,
-  adders: Adders,
-  place: number,
-): Ref | undefined {
+function thumbRef(image: Image, code: ArmCode, adders: Adders, place: number): Ref | undefined {
   const word = code.u32(place);
   if (!isThumbBranch(word) || adders.has(place + 2)) return undefined;
   const target = thumbBranchTarget(word, place);

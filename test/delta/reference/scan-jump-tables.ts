@@ -25,7 +25,7 @@ export function scanJumpTables(
     image.isCode(u32(place + 4 * table + old.u32(start + 4 * (table + i))));
   const refs: Ref[] = [];
   const all = bytes >> 2;
-  for (let table = 0; table + LEAST_WORDS <= all; ) {
+  for (let table = 0; table + LEAST_WORDS <= all;) {
     let words = 0;
     while (table + words < all && isWord(table, words)) words++;
     const base = u32(place + 4 * table);

@@ -55,13 +55,7 @@ export class Section {
   readonly #end: number;
   #ehFrame: EhFrame | undefined;
 
-  constructor(
-    pair: Pair,
-    targets: Targets,
-    models: SectionModels,
-    out: Output,
-    end: number,
-  ) {
+  constructor(pair: Pair, targets: Targets, models: SectionModels, out: Output, end: number) {
     this.#pair = pair;
     this.#targets = targets;
     this.#models = models;
@@ -136,13 +130,14 @@ export class Section {
       ? new ShortPrediction(this.#pair, this.#trust, expectation, block, image)
       : undefined;
     // Chunks end at new offsets that are multiples of 4.
-    for (let from = 0, to = 0; from < length; from = to) {
-      to = Math.min(from + CHUNK - ((fresh + from) & 3), length);
+    for (let from = 0; from < length;) {
+      const to = Math.min(from + CHUNK - ((fresh + from) & 3), length);
       const risk = fields.predict(from, to);
       shorts?.predict(from, to);
       this.#models.residual.chunk(this.#chunk(from, to, old, risk), expectation, this.#out);
       fields.learn(to);
       shorts?.learn(this.#out, to);
+      from = to;
     }
   }
 

@@ -81,8 +81,7 @@ export function distanceOf(form: Form, word: number): number {
       return up((word >>> 16) & 0xfff, 0x80);
     case 'thumb-branch-wide': {
       const second = word >>> 16;
-      const high =
-        (bit(word, 10) << 20) | (bit(second, 11) << 19) | (bit(second, 13) << 18);
+      const high = (bit(word, 10) << 20) | (bit(second, 11) << 19) | (bit(second, 13) << 18);
       return ((high | ((word & 0x3f) << 12) | ((second & 0x7ff) << 1)) << 11) >> 11;
     }
     case 'arm-load':

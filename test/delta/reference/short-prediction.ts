@@ -34,13 +34,7 @@ export class ShortPrediction {
   readonly #image: Image;
   #waiting: Short[] = [];
 
-  constructor(
-    pair: Pair,
-    trust: ShortTrust,
-    expectation: Expectation,
-    block: Block,
-    image: Image,
-  ) {
+  constructor(pair: Pair, trust: ShortTrust, expectation: Expectation, block: Block, image: Image) {
     this.#pair = pair;
     this.#trust = trust;
     this.#expectation = expectation;

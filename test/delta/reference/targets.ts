@@ -74,9 +74,7 @@ export class Targets {
   #gather(key: number): { candidates: Candidate[]; mapped: number } {
     const own = key & 0x7fffffff;
     const isOffset = key >= OFFSET_KEY;
-    const place = isOffset
-      ? { address: this.#map.offset(own), trust: 0 }
-      : this.#map.address(own);
+    const place = isOffset ? { address: this.#map.offset(own), trust: 0 } : this.#map.address(own);
     const mapped = place.address;
     const { trust } = place;
     const seen = this.#findSeen(key);

@@ -84,8 +84,7 @@ export class WordFields {
       const known = low;
       low -= width;
       if (known === shape.operationLow) last = this.#changes.get(prefix)?.made ?? 0;
-      const part = (word: number, exists: boolean) =>
-        exists ? unitOf(word, low, width) : NO_UNIT;
+      const part = (word: number, exists: boolean) => (exists ? unitOf(word, low, width) : NO_UNIT);
       const unit: Unit = {
         k,
         known,

@@ -48,13 +48,7 @@ export class WordResidual {
   }
 
   /** The bytes of the next instruction, the first lowest, predicted `at` bytes into the block. */
-  code(
-    out: Output,
-    units: Units,
-    expectation: Expectation,
-    at: number,
-    section: number,
-  ): number {
+  code(out: Output, units: Units, expectation: Expectation, at: number, section: number): number {
     const facts = this.#facts(out, units, expectation, at, section);
     const { predicted, operation, before, h } = facts;
     const differs = this.#flags.code(
