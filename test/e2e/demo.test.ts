@@ -22,7 +22,7 @@ describe('npm run demo', () => {
       maxBuffer: 16 * 1024 * 1024,
     });
     output = stdout;
-  }, 300_000);
+  }, 600_000);
 
   afterAll(async () => {
     await rm(dir, { recursive: true, force: true });
