@@ -99,7 +99,7 @@ function findSection(at: u32): void {
   section = 0;
   entryBytes = 0;
   sectionFrom = at;
-  sectionEnd = at + CHUNK;
+  sectionEnd = at + 1;
   const image = imageOfOffset(at);
   if (image === null) return;
   const found = sectionBefore(image, at);

@@ -108,6 +108,7 @@ export function openRun(from: u32, end: u32, after: u32, until: u32): void {
   untilShift = until - end;
   untilMisses = 0xff;
   clearOldView();
+  hasMatchTarget = false;
   isX64 = isTraining || isInX64Code(after, until);
   if (isX64) syncPhase(from);
   wordsAt = end;

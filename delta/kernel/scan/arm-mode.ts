@@ -46,7 +46,7 @@ function decide(section: Section, offset: u32, place: u32): void {
   from = offset - min(inPage, offset - section.offset);
   bytes = min(offset - from + ARM_PAGE - inPage, section.offset + section.bytes - from);
   if (section.role !== Role.CODE) return;
-  const skip = (from - offset - place) & 3;
+  const skip = (offset - from - place) & 3;
   const at = readOld(from, bytes, scanBuffer);
   isThumb = isThumbCode(at + <usize>skip, at + <usize>bytes);
 }

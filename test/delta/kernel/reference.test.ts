@@ -82,13 +82,13 @@ describe.each(PROFILES)('the reference decodes what the kernel codes: %s profile
   it.each(['x64', 'a64', 'a32', 'thumb'] as const)(
     'the next version of a program: %s',
     (machine) => {
-      const [old, fresh] = twoVersions(7, 400);
+      const [old, fresh] = twoVersions(7, 120);
       compare(profile, sampleProgram(machine, old), sampleProgram(machine, fresh));
     },
   );
 
   it('a file of two programs', () => {
-    const [old, fresh] = twoVersions(8, 200);
+    const [old, fresh] = twoVersions(8, 60);
     const [first, second] = [sampleProgram('a64', old), sampleProgram('a64', fresh)];
     const both = Buffer.concat([first, noise(123, 1), second]);
     const sources = [
@@ -96,8 +96,8 @@ describe.each(PROFILES)('the reference decodes what the kernel codes: %s profile
       { offset: first.length, bytes: 123 },
       { offset: first.length + 123, bytes: second.length },
     ];
-    const [, third] = twoVersions(9, 200);
-    compare(profile, both, sampleProgram('a64', fresh.concat(third.slice(0, 50))), sources);
+    const [, third] = twoVersions(9, 60);
+    compare(profile, both, sampleProgram('a64', fresh.concat(third.slice(0, 20))), sources);
   });
 
   it('a file of several sections', () => {
@@ -120,12 +120,12 @@ describe.each(PROFILES)('the reference decodes what the kernel codes: %s profile
   it('any edits of a program', () => {
     fc.assert(
       fc.property(edits, fc.constantFrom('x64', 'a64', 'thumb', 'tables'), (list, machine) => {
-        const [functions] = twoVersions(11, 100);
+        const [functions] = twoVersions(11, 50);
         const old =
           machine === 'tables' ? sampleElf(true).bytes : sampleProgram(machine, functions);
         compare(profile, old, edited(old, list));
       }),
-      { numRuns: 12 },
+      { numRuns: 10 },
     );
   });
 });
@@ -143,7 +143,7 @@ describe.each(PROFILES)(
   'of damaged bytes both make the same, or nothing: %s profile',
   (profile) => {
     it.each(['a64', 'x64', 'tables'] as const)('%s', (machine) => {
-      const [old, fresh] = twoVersions(12, 60).map((functions) =>
+      const [old, fresh] = twoVersions(12, 40).map((functions) =>
         machine === 'tables' ? sampleElf(true).bytes : sampleProgram(machine, functions),
       );
       if (!old || !fresh) throw new Error('two versions');
@@ -169,7 +169,7 @@ describe.each(PROFILES)(
           };
           expect(outcome(decodePair, broken)).toBe(outcome(decodeWithKernel, broken));
         }),
-        { numRuns: 15 },
+        { numRuns: 12 },
       );
     });
   },
