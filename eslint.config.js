@@ -2,7 +2,16 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'delta/kernel/**', 'node_modules/**', '.demo/**', '.bench/**', 'rivulet-data/**'] },
+  {
+    ignores: [
+      'dist/**',
+      'delta/kernel/**',
+      'node_modules/**',
+      '.demo/**',
+      '.bench/**',
+      'rivulet-data/**',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {
