@@ -10,7 +10,8 @@ import { digestFromTag, isDigestOf, type OutputFacts } from './format/facts.ts';
 import { readFrameStreams } from './format/frame.ts';
 import { readFrameHead, type FrameHead } from './format/frame-head.ts';
 import { ModelRun } from './format/model-run.ts';
-import { makePieces, runFrame } from './format/run-frame.ts';
+import { PieceBuffers } from './format/piece-buffers.ts';
+import { runFrame } from './format/run-frame.ts';
 import { TAG_BYTES } from './format/tag.ts';
 
 /** Makes one output, frame after frame, from any frame on. */
@@ -74,7 +75,7 @@ export class OutputRun {
    * when its last piece was given out, the whole at the end.
    */
   async *pieces(): AsyncGenerator<Buffer> {
-    const buffers = makePieces();
+    const buffers = new PieceBuffers();
     while (this.done < this.#output.size) {
       const head = await this.#nextHead();
       const streams = await readFrameStreams(this.#source, head);

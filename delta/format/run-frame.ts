@@ -4,13 +4,12 @@ import { ByteReader } from './bytes.ts';
 import { DiffReader } from './diffs.ts';
 import type { FrameStreams } from './frame.ts';
 import { OP } from './frame-head.ts';
-import { APPLY_PIECE_BYTES } from './limits.ts';
 import type { ModelRun } from './model-run.ts';
+import type { PieceBuffers } from './piece-buffers.ts';
 
 /**
- * Carries out the instructions of one frame: its output in pieces of at most
- * {@link APPLY_PIECE_BYTES}. Two buffers take turns: a piece is valid until the next but one is asked
- * for. Without `models` (version 1) there is no model instruction. Throws `bad_format` at the first
+ * Carries out the instructions of one frame: its output in pieces, each in the buffer
+ * whose turn it is: a piece is valid until the next but one is asked for. Without `models` (version 1) there is no model instruction. Throws `bad_format` at the first
  * instruction that breaks FORMAT.md.
  */
 export async function* runFrame(
@@ -18,14 +17,13 @@ export async function* runFrame(
   outputBytes: number,
   space: BaseSpace,
   models: ModelRun | undefined,
-  pieces: readonly [Buffer, Buffer],
+  buffers: PieceBuffers,
 ): AsyncGenerator<Buffer> {
   const sources = new ByteReader(streams.sources, 'the sources of a frame');
   const literals = new ByteReader(streams.literals, 'the literals of a frame');
   const diffs = new DiffReader(streams.diffs, streams.gaps);
   const ops = new Instructions(streams, outputBytes, models);
-  let turn = 0;
-  let piece = pieces[0];
+  let piece = buffers.take();
   let filled = 0;
   let predicted = 0;
   for (;;) {
@@ -48,8 +46,7 @@ export async function* runFrame(
       left -= part;
       if (filled === piece.length && (left > 0 || ops.left > 0)) {
         yield piece;
-        turn = 1 - turn;
-        piece = turn === 0 ? pieces[0] : pieces[1];
+        piece = buffers.take();
         filled = 0;
       }
     }
@@ -57,11 +54,6 @@ export async function* runFrame(
   for (const stream of [ops, sources, literals, diffs]) stream.end();
   models?.end();
   yield piece.subarray(0, filled);
-}
-
-/** Two buffers for {@link runFrame}. */
-export function makePieces(): readonly [Buffer, Buffer] {
-  return [Buffer.allocUnsafe(APPLY_PIECE_BYTES), Buffer.allocUnsafe(APPLY_PIECE_BYTES)];
 }
 
 /** The instructions of a frame, bounded. */

@@ -50,6 +50,8 @@ export async function chooseForFiles(input: ChangedFilesInput): Promise<readonly
   const bundles = await bundleFiles(input, engine.limits);
   const order = [...bundles].sort((a, b) => b.bytes - a.bytes);
   const jobs = new Map(order.map((bundle) => [bundle, encodeBundle(engine, input, bundle)]));
+  // One that fails while another is awaited is heard of in its turn, or after an earlier failure never.
+  for (const job of jobs.values()) job.catch(() => undefined);
   try {
     const choices: Choice[] = [];
     for (const bundle of bundles) {

@@ -3,16 +3,29 @@ import { createRequire } from 'node:module';
 
 import { Command } from 'commander';
 
-import { addCache } from './commands/cache.ts';
-import { addDelta } from './commands/delta.ts';
-import { addFsck } from './commands/fsck.ts';
-import { addGc } from './commands/gc.ts';
-import { addPush } from './commands/push.ts';
-import { addServe } from './commands/serve.ts';
-import { addStatus } from './commands/status.ts';
-import { addToken } from './commands/token.ts';
-import { addWorker } from './commands/worker.ts';
 import { ignoreGoneReaders, runProgram } from './run.ts';
+
+type Add = (program: Command) => void;
+
+/** Each command and what adds it; a command's modules are loaded when it is asked for. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  serve: async () => (await import('./commands/serve.ts')).addServe,
+  cache: async () => (await import('./commands/cache.ts')).addCache,
+  worker: async () => (await import('./commands/worker.ts')).addWorker,
+  push: async () => (await import('./commands/push.ts')).addPush,
+  delta: async () => (await import('./commands/delta.ts')).addDelta,
+  status: async () => (await import('./commands/status.ts')).addStatus,
+  gc: async () => (await import('./commands/gc.ts')).addGc,
+  fsck: async () => (await import('./commands/fsck.ts')).addFsck,
+  token: async () => (await import('./commands/token.ts')).addToken,
+};
+
+/** The command that is named, or all of them: for help, and to say what there is. */
+async function addersOf(command: string | undefined): Promise<readonly Add[]> {
+  const all = Object.entries(COMMANDS);
+  const asked = all.filter(([name]) => name === command);
+  return Promise.all((asked.length > 0 ? asked : all).map(([, load]) => load()));
+}
 
 const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
 
@@ -22,18 +35,7 @@ const program = new Command('rivulet')
   .option('--debug', 'show stack traces')
   .showHelpAfterError('(see --help)')
   .exitOverride();
-for (const add of [
-  addServe,
-  addCache,
-  addWorker,
-  addPush,
-  addDelta,
-  addStatus,
-  addGc,
-  addFsck,
-  addToken,
-]) {
-  add(program);
-}
+const named = process.argv.slice(2).find((arg) => !arg.startsWith('-'));
+for (const add of await addersOf(named)) add(program);
 ignoreGoneReaders();
 process.exitCode = await runProgram(program, process.argv);

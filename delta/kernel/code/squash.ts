@@ -1,22 +1,18 @@
 // Probabilities in the logistic domain, by integers only. Stretched values are in 1/256 nat.
 
-import { alloc } from '../memory';
-
 /** Largest stretched value that is squashed exactly as it is. */
 export const STRETCH_MAX: i32 = 3400;
 
-const SQUASH_ENTRIES: usize = 2 * 3401;
 /** e^(-1/256) in 31 fractional bits. */
 const DECAY: u64 = 2139111403;
 
-let squashTable: usize = 0;
+/** i32 for each stretched value from -STRETCH_MAX on. */
+const squashTable: usize = memory.data(27208, 16);
 /** i16[4096]: 4 * stretch of a 12-bit probability. */
-export let stretchTable: usize = 0;
+export const stretchTable: usize = memory.data(8192, 16);
 
 /** Fills the tables; call it once in a session, before any coding. */
 export function openSquash(): void {
-  squashTable = alloc(SQUASH_ENTRIES * 4);
-  stretchTable = alloc(4096 * 2);
   let power: u64 = <u64>1 << 31;
   for (let x: i32 = 0; x <= STRETCH_MAX; x++) {
     const p = <i32>((<u64>1 << 51) / ((<u64>1 << 31) + power));

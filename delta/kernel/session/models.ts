@@ -1,7 +1,7 @@
 // What encoder and decoder share: the models in the order of opening, and the control stream.
 
 import { codeNumber, openNumbers } from '../code/numbers';
-import { openMixers } from '../code/mixer';
+import { openSlots } from '../code/slots';
 import { openSquash } from '../code/squash';
 import { Image, Machine } from '../elf/image';
 import { openTargets } from '../learn/targets';
@@ -29,7 +29,7 @@ export const FAST: u32 = 1;
 
 export function openCoding(): void {
   openSquash();
-  openMixers();
+  openSlots();
   openNumbers();
 }
 

@@ -3,7 +3,7 @@ import { type Elf } from './elf-builder.ts';
 
 const ENTRY = `
 import { closeEncoding, isUsedUp, openDecoding, openEncoding } from 'kernel/code/arith';
-import { openMixers } from 'kernel/code/mixer';
+import { openSlots } from 'kernel/code/slots';
 import { openSquash } from 'kernel/code/squash';
 import { Image } from 'kernel/elf/image';
 import { addImage, openImages } from 'kernel/elf/images';
@@ -22,7 +22,7 @@ let image: Image = changetype<Image>(0);
 let fresh: usize = 0;
 export function open(oldAt: usize, oldBytes: u32, newAt: usize, newBytes: u32): void {
   openSquash();
-  openMixers();
+  openSlots();
   openScan();
   openImages();
   fresh = newAt;
