@@ -1,6 +1,3 @@
-/** The environment variable that has the engine leave steps out: a bit mask in decimal. */
-export const ABLATE = 'RIVULET_ABLATE';
-
 /** Steps of the engine that are switched off together. */
 export interface Ablation {
   readonly name: string;

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 
 import type { Profile } from '../../delta/build.ts';
-import { ABLATE, type Ablation } from './ablation.ts';
+import { ABLATE } from '../../delta/engine/ablation.ts';
+import type { Ablation } from './ablation.ts';
 import type { Coder } from './coder.ts';
 
 const RIVULET = fileURLToPath(new URL('../../server/cli/main.js', import.meta.url));

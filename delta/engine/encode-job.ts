@@ -1,3 +1,10 @@
+/** What an encoder thread is started with. */
+export interface EncoderData {
+  readonly module: WebAssembly.Module;
+  /** Steps that its kernels leave out. */
+  readonly leftOut: number;
+}
+
 /** Sizes of a pair that a worker is to encode. */
 export interface EncodeOrder {
   readonly kind: 'encode';
@@ -7,7 +14,7 @@ export interface EncodeOrder {
   readonly newBytes: number;
 }
 
-/** What the worker asked for; its buffer is handed over. */
+/** What the worker asked for, in the buffer that came with the question. */
 export interface PieceMessage {
   readonly kind: 'piece';
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -25,12 +32,12 @@ export interface RawSection {
 }
 
 export type FromWorker =
-  /** Asks for a piece of the old ranges, one after another, or of the new bytes. */
+  /** Asks to fill `into` from a place in the old ranges, one after another, or in the new bytes. */
   | {
       readonly kind: 'need';
       readonly side: 'old' | 'new';
       readonly offset: number;
-      readonly length: number;
+      readonly into: Uint8Array<ArrayBuffer>;
     }
   /** Too much of the new bytes resembles nothing old. */
   | { readonly kind: 'refused'; readonly literalBytes: number }

@@ -1,16 +1,25 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { DeltaError } from '../errors.ts';
-import type { EncodeOrder, FromWorker, StepStreams, ToWorker } from './encode-job.ts';
+import { leaveOut } from './ablation.ts';
+import type { EncodeOrder, EncoderData, FromWorker, StepStreams, ToWorker } from './encode-job.ts';
 import { Kernel } from './kernel.ts';
 
-const PIECE_BYTES = 1024 * 1024;
+/** The owner reads so much at once, and holds up its other work for that long. */
+const PIECE_BYTES = 128 * 1024;
 /**
  * More new bytes than this that nothing old resembles take the coder longer than they are worth: it
  * makes a megabyte in about ten seconds, and little less of it than zstd does.
  */
 const MAX_LITERAL_BYTES = 1024 * 1024;
 const MAX_LITERAL_SHARE = 1 / 2;
+
+/** Fills `into`, whose buffer goes to the owner and comes back. */
+type Need = (
+  side: 'old' | 'new',
+  offset: number,
+  into: Uint8Array<ArrayBuffer>,
+) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** The entry of an encoder thread: one pair at a time, each in a kernel of its own. */
 function main(module: WebAssembly.Module): void {
@@ -22,11 +31,11 @@ function main(module: WebAssembly.Module): void {
       streams.map((bytes) => bytes.buffer),
     );
   };
-  let receive: ((bytes: Uint8Array) => void) | undefined;
-  const need = (side: 'old' | 'new', offset: number, length: number): Promise<Uint8Array> =>
+  let receive: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined;
+  const need: Need = (side, offset, into) =>
     new Promise((resolve) => {
       receive = resolve;
-      post({ kind: 'need', side, offset, length });
+      post({ kind: 'need', side, offset, into }, [into]);
     });
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'piece') receive?.(message.bytes);
@@ -37,7 +46,7 @@ function main(module: WebAssembly.Module): void {
 async function encode(
   module: WebAssembly.Module,
   order: EncodeOrder,
-  need: (side: 'old' | 'new', offset: number, length: number) => Promise<Uint8Array>,
+  need: Need,
   post: (message: FromWorker, streams?: StepStreams) => void,
 ): Promise<void> {
   try {
@@ -48,7 +57,7 @@ async function encode(
     });
     await load(kernel, order, need);
     kernel.call('align');
-    const literalBytes = kernel.literalBytes();
+    const literalBytes = kernel.call('literalBytes');
     if (literalBytes > Math.max(MAX_LITERAL_BYTES, order.newBytes * MAX_LITERAL_SHARE)) {
       post({ kind: 'refused', literalBytes });
       return;
@@ -75,7 +84,7 @@ async function encode(
 async function load(
   kernel: Kernel,
   { profile, sources, newBytes }: EncodeOrder,
-  need: (side: 'old' | 'new', offset: number, length: number) => Promise<Uint8Array>,
+  need: Need,
 ): Promise<void> {
   const oldBytes = sources.reduce((sum, bytes) => sum + bytes, 0);
   kernel.call('openEncoder', oldBytes, newBytes, sources.length, profile);
@@ -88,10 +97,13 @@ async function load(
     ['old', kernel.call('oldPointer'), oldBytes],
     ['new', kernel.call('newPointer'), newBytes],
   ] as const;
+  let { buffer } = new Uint8Array(PIECE_BYTES);
   for (const [side, pointer, size] of places) {
     for (let at = 0; at < size; at += PIECE_BYTES) {
       const length = Math.min(PIECE_BYTES, size - at);
-      kernel.bytes(pointer + at, length).set(await need(side, at, length));
+      const piece = await need(side, at, new Uint8Array(buffer, 0, length));
+      kernel.bytes(pointer + at, length).set(piece);
+      ({ buffer } = piece);
     }
   }
 }
@@ -104,4 +116,6 @@ function takeOutputs(kernel: Kernel): StepStreams {
   );
 }
 
-main((workerData as { readonly module: WebAssembly.Module }).module);
+const { module, leftOut } = workerData as EncoderData;
+leaveOut(leftOut);
+main(module);

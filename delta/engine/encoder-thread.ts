@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { RandomAccess } from '../../storage/random-access.ts';
 import { DeltaError } from '../errors.ts';
-import type { FromWorker, RawSection, StepStreams, ToWorker } from './encode-job.ts';
+import { stepsLeftOut } from './ablation.ts';
+import type { EncoderData, FromWorker, RawSection, StepStreams, ToWorker } from './encode-job.ts';
 import { ENCODE_WORKER } from './kernel-file.ts';
 
 export interface PairInput {
@@ -36,7 +37,8 @@ export class EncoderThread {
   #exchange: Exchange | undefined;
 
   constructor(module: WebAssembly.Module) {
-    this.#worker = new Worker(ENCODE_WORKER, { workerData: { module }, name: 'delta-encoder' });
+    const workerData: EncoderData = { module, leftOut: stepsLeftOut() };
+    this.#worker = new Worker(ENCODE_WORKER, { workerData, name: 'delta-encoder' });
     this.#worker.on('message', (message: FromWorker) => this.#exchange?.receive(message));
     this.#worker.on('error', (cause: Error) => {
       this.#end(new DeltaError('budget', `the engine's thread ended: ${cause.message}`, { cause }));
@@ -126,7 +128,7 @@ class Exchange {
   receive(message: FromWorker): void {
     switch (message.kind) {
       case 'need':
-        this.#give(message.side, message.offset, message.length).catch(this.#reject);
+        this.#give(message.side, message.offset, message.into);
         return;
       case 'control':
         this.#control = message.streams;
@@ -153,10 +155,15 @@ class Exchange {
     }
   }
 
-  async #give(side: 'old' | 'new', offset: number, length: number): Promise<void> {
+  #give(side: 'old' | 'new', offset: number, into: Uint8Array<ArrayBuffer>): void {
     const source = side === 'old' ? this.#input.old : this.#input.fresh;
-    const bytes = new Uint8Array(await source.read(offset, length));
-    this.#send({ kind: 'piece', bytes }, [bytes.buffer]);
+    try {
+      source.readSync(offset, into);
+    } catch (error) {
+      this.#reject(error);
+      return;
+    }
+    this.#send({ kind: 'piece', bytes: into }, [into.buffer]);
   }
 
   #send(message: ToWorker, moved: readonly ArrayBuffer[] = []): void {

@@ -1,7 +1,6 @@
 import { DeltaError } from '../errors.ts';
-
-/** For benches: the steps that engines of this process leave out, as a sum of `Step`s (kernel/ablation.ts). */
-const ABLATE = 'RIVULET_ABLATE';
+import { stepsLeftOut } from './ablation.ts';
+import { readExports, type WasmExports } from './wasm-exports.ts';
 
 /** What the kernel asks of its host. */
 export interface KernelHost {
@@ -12,43 +11,37 @@ export interface KernelHost {
 }
 
 /** Functions of the kernel (kernel/main.ts) by their names. */
-export type KernelCall =
-  | 'openEncoder'
-  | 'openDecoder'
-  | 'setSource'
-  | 'oldPointer'
-  | 'newPointer'
-  | 'align'
-  | 'encodeControl'
-  | 'sectionEnd'
-  | 'encodeSection'
-  | 'inputPointer'
-  | 'decodeControl'
-  | 'openSection'
-  | 'decodeSection'
-  | 'outputStreams'
-  | 'outputPointer'
-  | 'outputBytes';
+const CALLS = [
+  'openEncoder',
+  'openDecoder',
+  'setSource',
+  'oldPointer',
+  'newPointer',
+  'align',
+  'literalBytes',
+  'encodeControl',
+  'sectionEnd',
+  'encodeSection',
+  'inputPointer',
+  'decodeControl',
+  'openSection',
+  'decodeSection',
+  'outputStreams',
+  'outputPointer',
+  'outputBytes',
+  'setAblation',
+  'statCount',
+  'statBits',
+] as const;
 
-type KernelFunction = (...numbers: readonly number[]) => number | undefined;
-
-interface KernelExports extends Readonly<Record<KernelCall, KernelFunction>> {
-  /** Leaves steps out (kernel/ablation.ts). */
-  readonly setAblation: KernelFunction;
-  readonly memory: WebAssembly.Memory;
-  /** After `align`: new bytes outside of all blocks. */
-  literalBytes?(): number;
-  /** What the coded bits went to, in 1/256 bit; kernels without statistics leave these out. */
-  statCount?(): number;
-  statBits?(index: number): number;
-}
+export type KernelCall = (typeof CALLS)[number];
 
 /** `Fault` of kernel/fail.ts. */
 const FAULT = { badFormat: 1, memory: 2, budget: 3 } as const;
 
 /** One instance of the WebAssembly kernel. After an error it is broken: drop it. */
 export class Kernel {
-  readonly #exports: KernelExports;
+  readonly #exports: WasmExports<KernelCall>;
 
   constructor(module: WebAssembly.Module, host: KernelHost) {
     const instance = new WebAssembly.Instance(module, {
@@ -67,10 +60,8 @@ export class Kernel {
         },
       },
     });
-    // The build and this file change together; a test calls every function.
-    this.#exports = instance.exports as unknown as KernelExports;
-    const ablation = Number(process.env[ABLATE] ?? 0);
-    if (ablation !== 0) this.#exports.setAblation(ablation);
+    this.#exports = readExports(instance, CALLS);
+    this.call('setAblation', stepsLeftOut());
   }
 
   /**
@@ -80,7 +71,7 @@ export class Kernel {
    */
   call(name: KernelCall, ...numbers: readonly number[]): number {
     try {
-      return (this.#exports[name](...numbers) ?? 0) >>> 0;
+      return (this.#exports.functions[name](...numbers) ?? 0) >>> 0;
     } catch (cause) {
       if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
       throw new DeltaError('bad_format', `the engine stopped in ${name}: ${cause.message}`, {
@@ -99,16 +90,11 @@ export class Kernel {
     return this.bytes(this.call('outputPointer', index), this.call('outputBytes', index));
   }
 
-  /** New bytes that nothing old resembles, once `align` is over; 0 if the kernel does not say. */
-  literalBytes(): number {
-    return (this.#exports.literalBytes?.() ?? 0) >>> 0;
-  }
-
-  /** Bytes by what they were spent on (engine/statistics.ts names them); empty if it does not count. */
+  /** Bytes by what they were spent on (engine/statistics.ts names them). */
   statistics(): readonly number[] {
-    const exports = this.#exports;
-    const count = exports.statCount?.() ?? 0;
-    return Array.from({ length: count }, (_, n) => (exports.statBits?.(n) ?? 0) / 256 / 8);
+    // `statBits` is in 1/256 bit, and more than 32 bits of it: no `call`.
+    const { statBits } = this.#exports.functions;
+    return Array.from({ length: this.call('statCount') }, (_, n) => (statBits(n) ?? 0) / 256 / 8);
   }
 }
 

@@ -6,11 +6,14 @@ declare namespace WebAssembly {
   }
   class Instance {
     constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
-    readonly exports: Readonly<Record<string, unknown>>;
+    readonly exports: Readonly<Record<string, Exported | undefined>>;
   }
   class RuntimeError extends Error {}
-  interface Memory {
+  class Memory {
+    private constructor();
     readonly buffer: ArrayBuffer;
   }
+  /** Of modules without tables and globals, and without 64-bit integers in their functions. */
+  type Exported = ((...numbers: readonly number[]) => number | undefined) | Memory;
   function compile(bytes: Uint8Array): Promise<Module>;
 }

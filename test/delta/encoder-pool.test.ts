@@ -71,7 +71,9 @@ describe('the engine on its threads', () => {
     await withEngine(async (engine) => {
       const pair = pairOf(nextVersion(3000, 1));
       const broken = new BufferAccess(Buffer.alloc(5000));
-      broken.read = () => Promise.reject(new Error('the disk is gone'));
+      broken.readSync = () => {
+        throw new Error('the disk is gone');
+      };
       await expect(engine.encode({ ...pair, old: broken }, {})).rejects.toThrow('the disk is gone');
       expect((await engine.encode(pair, {})).kind).toBe('encoded');
     });

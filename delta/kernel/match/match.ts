@@ -1,6 +1,7 @@
 // Blocks of new bytes that resemble old ones, without a suffix array: follows one diagonal while it
 // agrees, and decides zones of trouble with the help of a sparse index.
 
+import { MAX_MATCHED } from '../map/block';
 import { alloc, mark } from '../memory';
 import { dropCleanRuns, keepAll } from './dropped';
 import { openEarlier } from './earlier';
@@ -58,7 +59,7 @@ export function matchBytes(
   openPath();
   openFollow();
   openZones();
-  openFound((1 << 16) + (bytes >> 6));
+  openFound(min((1 << 16) + (bytes >> 6), MAX_MATCHED));
   let place: i32 = 0;
   while (place < freshLength) {
     if (followed === LITERAL) {

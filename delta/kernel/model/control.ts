@@ -5,8 +5,9 @@ import { codeNumber, codeSigned } from '../code/numbers';
 import { encoding } from '../code/arith';
 import { fail, Fault } from '../fail';
 import { alloc } from '../memory';
-import { Block, BLOCK_BYTES } from '../map/block';
-import { cutHoles, uncutHoles } from './holes';
+import { Block, BLOCK_BYTES, MAX_BLOCKS } from '../map/block';
+import { bits } from './classes';
+import { cutHoles, holeBefore, uncutHoles } from './holes';
 
 const GAP: u32 = 1;
 const SHIFT_INDEX: u32 = 2;
@@ -15,19 +16,12 @@ const LENGTH: u32 = 4;
 const COUNT: u32 = 5;
 
 const RECENT: u32 = 64;
-/** What the memory of an applying device allows (FORMAT.md). */
-export const MAX_BLOCKS: u32 = 131072;
 
 export let blocks: usize = 0;
 export let blockCount: u32 = 0;
 
 let recent: usize = 0;
 let recentCount: u32 = 0;
-
-@inline
-function bits(value: u32): u32 {
-  return 32 - clz(value);
-}
 
 @inline
 export function blockAt(index: u32): Block {
@@ -55,7 +49,7 @@ function indexOf(shift: i32): u32 {
   return i;
 }
 
-/** Codes all blocks; applying checks that they ascend and lie inside the files. */
+/** Codes all blocks; applying checks that they ascend, lie inside the files and cross no hole. */
 export function codeControl(isWordy: bool, newSize: u32, oldSize: u32): void {
   const count = codeNumber(blockCount, COUNT, 0, 0, 0);
   if (count > MAX_BLOCKS) fail(Fault.BAD_FORMAT, count);
@@ -117,6 +111,7 @@ export function codeControl(isWordy: bool, newSize: u32, oldSize: u32): void {
       block.fresh = uncutHoles(at);
       block.old = old;
       block.length = length;
+      if (holeBefore(block.fresh, block.fresh + length)) fail(Fault.BAD_FORMAT, i);
     }
     gapClass = min(bits(gap), 15);
     lengthClass = min(bits(length), 20);

@@ -73,7 +73,6 @@ function codeChange(change: u32, id: u32, context: u32): u32 {
 export function codeHoles(newSize: u32, oldSize: u32): void {
   const count = codeNumber(holeCount, HOLE_COUNT, 0, 0, 0);
   if (count > MAX_HOLES) fail(Fault.BAD_FORMAT, count);
-  const known = holeCount;
   let end: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const hole = holeAt(i);
@@ -85,6 +84,6 @@ export function codeHoles(newSize: u32, oldSize: u32): void {
     if (fresh < end || fresh > newSize || bytes > newSize - fresh) fail(Fault.BAD_FORMAT, fresh);
     if (old > oldSize || oldBytes > oldSize - old) fail(Fault.BAD_FORMAT, old);
     end = fresh + bytes;
-    if (i >= known) addHole(fresh, bytes, old, oldBytes, kind);
+    if (!encoding) addHole(fresh, bytes, old, oldBytes, kind);
   }
 }

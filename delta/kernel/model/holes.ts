@@ -44,6 +44,14 @@ export function addHole(fresh: u32, bytes: u32, old: u32, oldBytes: u32, kind: u
   hole.kind = kind;
 }
 
+/** True if a hole begins behind new offset `from` and before `end`. */
+export function holeBefore(from: u32, end: u32): bool {
+  for (let i: u32 = 0; i < holeCount; i++) {
+    if (holeAt(i).fresh > from && holeAt(i).fresh < end) return true;
+  }
+  return false;
+}
+
 /** The coordinate of a new offset. */
 export function cutHoles(fresh: u32): u32 {
   let sum: u32 = 0;

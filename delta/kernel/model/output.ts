@@ -21,11 +21,6 @@ export function moveOutput(base: usize): void {
   freshBase = base;
 }
 
-/** For training on other bytes. */
-export function setRecent(bytes: u64): void {
-  recent = bytes;
-}
-
 /** The byte at `n` is `byte`. Bytes are made in ascending order. */
 @inline
 export function putByte(n: u32, byte: u32): void {

@@ -20,7 +20,7 @@ import {
   skipWords,
 } from './word-residual';
 import { setFlagContexts, setValueContexts } from './x64-contexts';
-import { advanceField, findField, guessByte, toTarget } from './x64-field';
+import { advanceField, findField, forgetX64Field, guessByte, toTarget } from './x64-field';
 import { advancePhase, forgetPhase, isX64Code, syncPhase } from './x64-follow';
 import { step } from './x64-phase';
 import { resetX64Targets } from './x64-targets';
@@ -66,6 +66,7 @@ export function openResidual(machine: u32): void {
 export function resetResidual(): void {
   if (isPlain) return resetPlainResidual();
   forgetPhase();
+  forgetX64Field();
   resetX64Targets();
   resetChunkFlags();
   flags.reset();

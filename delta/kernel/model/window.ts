@@ -12,15 +12,14 @@ export let predicted: usize = 0;
 export let other: usize = 0;
 /** Kind of reference * 8 + byte of the field; 0 outside. */
 export let kinds: usize = 0;
+/** Confidence of the reference's target. */
+export let sureness: usize = 0;
 /** Sum of the miss rates of the references that begin in the chunk, in 1/65536. */
 export let risk: u32 = 0;
 
 export function setRisk(sum: u32): void {
   risk = sum;
 }
-
-/** Confidence of the reference's target. */
-export let sureness: usize = 0;
 
 export function openWindow(): void {
   const base = alloc(BYTES * 4);

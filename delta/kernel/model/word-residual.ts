@@ -5,6 +5,7 @@ import { Cost, countAs } from '../code/cost';
 import { hash } from '../code/hash';
 import { Mixer, newMixer } from '../code/mixer';
 import { alloc } from '../memory';
+import { bits } from './classes';
 import { freshBase, putByte, sectionStart } from './output';
 import { CHUNK, kinds, other, predicted, sureness } from './window';
 import {
@@ -63,11 +64,6 @@ export function isWords(fresh: u32, old: u32): bool {
 export function skipWords(count: u32): void {
   history = 0;
   position += count;
-}
-
-@inline
-function bits(value: u32): u32 {
-  return 32 - clz(value);
 }
 
 /** The new instruction that ends `back` bytes before `n`, 0 before the section. */

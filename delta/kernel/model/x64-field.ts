@@ -29,6 +29,11 @@ export function openX64Field(fresh: Image): void {
   image = fresh;
 }
 
+/** To be called where a section begins. */
+export function forgetX64Field(): void {
+  place = NOWHERE;
+}
+
 /** True if the byte at new place `n`, where the phase stands, belongs to such a field. */
 export function findField(n: u32): bool {
   if (step < Step.REL32 || step >= Step.RIP32 + 4) return false;

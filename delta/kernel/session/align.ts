@@ -7,7 +7,7 @@ import { BLOCK_BYTES } from '../map/block';
 import { openMap } from '../map/map';
 import { joinBlocks, matchBytes, matchedBlocks } from '../match/match';
 import { alloc, mark, releaseBut } from '../memory';
-import { MAX_BLOCKS, setBlocks } from '../model/control';
+import { setBlocks } from '../model/control';
 import { holeCount } from '../model/holes';
 import { clipBlocks, findHoles } from './holes';
 import { FieldLog, normaliseNew, normaliseOld, swapFields } from '../scan/normalise';
@@ -56,7 +56,7 @@ export function findBlocks(
   }
   findHoles(image, fresh);
   alloc(<usize>(holeCount + 1) * BLOCK_BYTES);
-  count = min(clipBlocks(hints, count), MAX_BLOCKS);
+  count = clipBlocks(hints, count);
   setBlocks(hints, count);
   return count;
 }

@@ -8,7 +8,6 @@ import { imageCount } from '../elf/images';
 import { parseImage } from '../elf/parse';
 import { newImage, segmentsOnly } from '../elf/segments';
 import { alloc, release } from '../memory';
-
 import { blockAt, blockCount } from '../model/control';
 import { holeAt, holeCount, openHoles } from '../model/holes';
 import { openOutput } from '../model/output';

@@ -8,6 +8,7 @@ import { openDelta } from '../../../delta/apply.ts';
 import { buildImageDelta, type BuildReport, type Profile } from '../../../delta/build.ts';
 import { applyFileDelta } from '../../../delta/apply-file.ts';
 import { isDeltaError } from '../../../delta/errors.ts';
+import { ABLATE, leaveOut } from '../../../delta/engine/ablation.ts';
 import { buildFileDelta } from '../../../delta/files.ts';
 import { proveFileDelta, proveImageDelta } from '../../../delta/prove.ts';
 import { errnoOf } from '../../../storage/durable.ts';
@@ -68,6 +69,7 @@ function addBuild(delta: Command): void {
         old: operand('old', old, flags.old),
         new: operand('new', fresh, flags.new),
       };
+      ablate();
       const output = createOutput(options.json === true);
       const report = await withScratch((scratch) => build(options, scratch, output));
       output.finish();
@@ -120,6 +122,19 @@ async function proved(
     await rm(out, { force: true });
     throw error;
   }
+}
+
+/** Has the engine leave steps out, for benches; nothing else applies such deltas. */
+function ablate(): void {
+  const steps = process.env[ABLATE];
+  if (steps === undefined) return;
+  if (!/^[0-9]{1,9}$/.test(steps)) {
+    throw new ServerError('usage', `${ABLATE}=${steps}: it is a sum of steps, a number`);
+  }
+  process.stderr.write(
+    `rivulet: the engine leaves out steps (${ABLATE}=${steps}): for benches only\n`,
+  );
+  leaveOut(Number(steps));
 }
 
 /** An operand that may be named by its place or by its flag, not both. */
@@ -193,6 +208,7 @@ function addApply(delta: Command): void {
         old: operand('old', old, flags.old),
         delta: operand('delta', path, flags.delta),
       };
+      ablate();
       const output = createOutput(options.json === true);
       const started = performance.now();
       await withScratch((scratch) => apply(options, scratch, output));

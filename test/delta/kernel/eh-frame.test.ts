@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blocksOf, type Flaws, type Fn, type Sample, sampleOf } from './eh-sample.ts';
-import { EhSession, KernelFault } from './eh-session.ts';
+import { KernelFault } from './compile.ts';
+import { EhSession } from './eh-session.ts';
 
 /** Functions like a compiler's: sizes and frames of a fixed sequence of pseudo-random numbers. */
 function manyFunctions(count: number): Fn[] {

@@ -1,4 +1,4 @@
-import { compileKernel } from './compile.ts';
+import { compileKernel, startKernel, type StartedKernel } from './compile.ts';
 import { type Elf } from './elf-builder.ts';
 
 const ENTRY = `
@@ -69,16 +69,7 @@ export function decode(
 }
 `;
 
-interface Kernel {
-  readonly memory: WebAssembly.Memory;
-  alloc(bytes: number): number;
-  open(...values: number[]): void;
-  frameUsable(...values: number[]): number;
-  tableUsable(...values: number[]): number;
-  openModel(blocks: number, count: number): void;
-  encode(...values: number[]): number;
-  decode(...values: number[]): number;
-}
+const CALLS = ['open', 'frameUsable', 'tableUsable', 'openModel', 'encode', 'decode'] as const;
 
 /** `length` new bytes from `fresh` resemble those from `old`. */
 export interface Matched {
@@ -87,31 +78,18 @@ export interface Matched {
   readonly length: number;
 }
 
-/** Thrown when the kernel gives up as it should; traps are not. */
-export class KernelFault extends Error {}
-
 let compiled: WebAssembly.Module | undefined;
 
 /** The .eh_frame of a pair of files. */
 export class EhSession {
-  readonly #kernel: Kernel;
+  readonly #kernel: StartedKernel<(typeof CALLS)[number] | 'alloc'>;
   readonly #old: Elf;
   readonly #sections: readonly [number, number, number, number];
   readonly #table: number;
 
   constructor(old: Elf, fresh: Elf, oldBytes: number, freshBytes: number) {
     compiled ??= compileKernel(ENTRY);
-    const host = {
-      read: (offset: number, to: number, length: number) => {
-        const target = new Uint8Array(this.#kernel.memory.buffer, to, length);
-        target.set(old.bytes.subarray(offset, offset + length));
-      },
-      fail: (fault: number, detail: number) => {
-        throw new KernelFault(`fault ${fault} at ${detail}`);
-      },
-    };
-    const instance = new WebAssembly.Instance(compiled, { host });
-    this.#kernel = instance.exports as unknown as Kernel;
+    this.#kernel = startKernel(compiled, CALLS, { old: old.bytes });
     this.#old = old;
     const places: [Elf, number][] = [
       [old, oldBytes],
@@ -120,46 +98,40 @@ export class EhSession {
     const [from = 0, to = 0] = places.map(([elf]) => elf.places.offset('.eh_frame'));
     this.#sections = [from, oldBytes, to, freshBytes];
     this.#table = fresh.places.offset('.eh_frame_hdr');
-    const [oldAt = 0, newAt = 0] = places.map(([elf]) => this.#put(elf.bytes));
-    this.#kernel.open(oldAt, old.bytes.length, newAt, fresh.bytes.length);
-  }
-
-  #put(bytes: Uint8Array): number {
-    const at = this.#kernel.alloc(bytes.length + 64);
-    new Uint8Array(this.#kernel.memory.buffer, at, bytes.length).set(bytes);
-    return at;
+    const [oldAt = 0, newAt = 0] = places.map(([elf]) => this.#kernel.put(elf.bytes, 64));
+    this.#kernel.run.open(oldAt, old.bytes.length, newAt, fresh.bytes.length);
   }
 
   get frameUsable(): boolean {
-    return this.#kernel.frameUsable(...this.#sections) !== 0;
+    return this.#kernel.run.frameUsable(...this.#sections) !== 0;
   }
 
   get tableUsable(): boolean {
     const [, , to, bytes] = this.#sections;
-    return this.#kernel.tableUsable(this.#table, to, bytes) !== 0;
+    return this.#kernel.run.tableUsable(this.#table, to, bytes) !== 0;
   }
 
   setBlocks(blocks: readonly Matched[]): void {
     const words = Uint32Array.from(blocks.flatMap((b) => [b.fresh, b.old, b.length]));
-    const at = this.#put(new Uint8Array(words.buffer));
-    this.#kernel.openModel(at, blocks.length);
+    const at = this.#kernel.put(new Uint8Array(words.buffer));
+    this.#kernel.run.openModel(at, blocks.length);
   }
 
   encode(): Uint8Array {
     const room = 65536 + 2 * this.#sections[3];
-    const output = this.#kernel.alloc(room);
-    const bytes = this.#kernel.encode(...this.#sections, output, room);
-    return new Uint8Array(this.#kernel.memory.buffer, output, bytes).slice();
+    const output = this.#kernel.run.alloc(room);
+    const bytes = this.#kernel.run.encode(...this.#sections, output, room);
+    return this.#kernel.bytes(output, bytes).slice();
   }
 
   /** The table (if any) and frame that coded bytes stand for, from old bytes that the host has. */
   decode(coded: Uint8Array, withTable: boolean): Uint8Array {
     const [from, oldBytes, to, bytes] = this.#sections;
     const table = withTable ? this.#table : to;
-    const input = this.#put(coded);
-    const output = this.#kernel.alloc(to - table + bytes + 8192);
+    const input = this.#kernel.put(coded, 64);
+    const output = this.#kernel.run.alloc(to - table + bytes + 8192);
     const sizes = [from, oldBytes, table, to, bytes, this.#old.bytes.length];
-    const made = this.#kernel.decode(...sizes, input, coded.length, output);
-    return new Uint8Array(this.#kernel.memory.buffer, output, made).slice();
+    const made = this.#kernel.run.decode(...sizes, input, coded.length, output);
+    return this.#kernel.bytes(output, made).slice();
   }
 }

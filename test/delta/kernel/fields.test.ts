@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileKernel } from './compile.ts';
+import { compileKernel, startKernel } from './compile.ts';
 import { buildElf, CODE, LOADED, WRITABLE } from './elf-builder.ts';
 
 const ENTRY = `
@@ -34,42 +34,23 @@ const compiled = compileKernel(ENTRY);
 
 /** One image of each class, with 512 KiB of code. */
 function openKernel(is64: boolean) {
-  const exports = new WebAssembly.Instance(compiled, {
-    host: {
-      read: () => undefined,
-      fail: (fault: number) => {
-        throw new Error(`fault ${fault}`);
-      },
-    },
-    env: {
-      abort: () => {
-        throw new Error('abort');
-      },
-    },
-  }).exports as unknown as {
-    memory: WebAssembly.Memory;
-    alloc(bytes: number): number;
-    open(size: number, base: number, addresses: number): number;
-    put(...values: number[]): void;
-    take(...values: number[]): number;
-  };
+  const { run, memory, put } = startKernel(compiled, ['open', 'put', 'take']);
   const sections = [
     { name: '.text', flags: LOADED | CODE, bytes: 0x80000 },
     { name: '.data', flags: LOADED | WRITABLE, bytes: 0x8000 },
   ];
   const { bytes } = buildElf({ is64, machine: is64 ? 183 : 40, lowest: LOWEST, sections });
-  const old = exports.alloc(bytes.length);
-  const at = exports.alloc(16);
-  new Uint8Array(exports.memory.buffer, old, bytes.length).set(bytes);
-  const image = exports.open(bytes.length, old, BASE);
-  const view = new DataView(exports.memory.buffer, at, 16);
+  const old = put(bytes);
+  const at = run.alloc(16);
+  const image = run.open(bytes.length, old, BASE);
+  const view = new DataView(memory.buffer, at, 16);
   return {
     view,
     put: (kind: number, aux: number, place: number, target: number, base = 0) => {
-      exports.put(kind, aux, at, place, target, base, image);
+      run.put(kind, aux, at, place, target, base, image);
     },
     take: (kind: number, aux: number, place: number, base = 0, hint = 0) =>
-      exports.take(kind, aux, at, place, base, hint, image) >>> 0,
+      run.take(kind, aux, at, place, base, hint, image) >>> 0,
   };
 }
 

@@ -1,4 +1,4 @@
-import { compileKernel } from './compile.ts';
+import { compileKernel, startKernel } from './compile.ts';
 
 /** `length` bytes from `fresh` on resemble as many from `old` on. */
 export interface Block {
@@ -14,19 +14,13 @@ export interface MatchOptions {
   readonly guard?: Uint8Array;
 }
 
-interface Exports {
-  readonly memory: WebAssembly.Memory;
-  readonly matchedBlocks: { readonly value: number };
-  alloc(bytes: number): number;
-  mark(): number;
-  release(to: number): void;
-  matchBytes(...args: readonly number[]): number;
-  joinBlocks(...args: readonly number[]): number;
-}
+const CALLS = ['mark', 'release', 'matchBytes', 'joinBlocks', 'blocksAt'] as const;
 
 const SOURCE = `
 export { alloc, mark, release } from 'kernel/memory';
-export { joinBlocks, matchBytes, matchedBlocks } from 'kernel/match/match';
+import { matchedBlocks } from 'kernel/match/match';
+export { joinBlocks, matchBytes } from 'kernel/match/match';
+export function blocksAt(): usize { return matchedBlocks; }
 `;
 
 /** The matcher, alone. */
@@ -35,28 +29,14 @@ export class Matcher {
   ticks = 0;
   /** Bytes that the last match left allocated. */
   kept = 0;
-  readonly #exports: Exports;
-
-  constructor() {
-    const host = {
-      tick: () => this.ticks++,
-      fail: (fault: number) => {
-        throw new Error(`kernel fault ${fault}`);
-      },
-      read: () => {
-        throw new Error('unexpected read');
-      },
-    };
-    const instance = new WebAssembly.Instance(compileKernel(SOURCE), { host });
-    this.#exports = instance.exports as unknown as Exports;
-  }
+  readonly #kernel = startKernel(compileKernel(SOURCE), CALLS, { onTick: () => this.ticks++ });
 
   get memoryBytes(): number {
-    return this.#exports.memory.buffer.byteLength;
+    return this.#kernel.memory.buffer.byteLength;
   }
 
   match(old: Uint8Array, fresh: Uint8Array, options: MatchOptions = {}): Block[] {
-    const kernel = this.#exports;
+    const kernel = this.#kernel.run;
     const base = kernel.mark();
     const guard = options.guard ?? new Uint8Array(0);
     const oldAt = this.#put(old, guard);
@@ -67,13 +47,13 @@ export class Matcher {
     const top = kernel.mark();
     const count = kernel.matchBytes(...inputs, options.hints === undefined ? 1 : 0);
     this.kept = kernel.mark() - top;
-    const blocks = this.#blocksAt(kernel.matchedBlocks.value, count);
+    const blocks = this.#blocksAt(kernel.blocksAt(), count);
     kernel.release(base);
     return blocks;
   }
 
   join(blocks: readonly Block[], old: Uint8Array, fresh: Uint8Array): Block[] {
-    const kernel = this.#exports;
+    const kernel = this.#kernel.run;
     const base = kernel.mark();
     const none = new Uint8Array(0);
     const oldAt = this.#put(old, none);
@@ -91,15 +71,13 @@ export class Matcher {
   }
 
   #put(bytes: Uint8Array, guard: Uint8Array): number {
-    const at = this.#exports.alloc(bytes.length + guard.length);
-    const memory = new Uint8Array(this.#exports.memory.buffer);
-    memory.set(bytes, at);
-    memory.set(guard, at + bytes.length);
+    const at = this.#kernel.put(bytes, guard.length);
+    this.#kernel.bytes(at + bytes.length, guard.length).set(guard);
     return at;
   }
 
   #blocksAt(at: number, count: number): Block[] {
-    const view = new DataView(this.#exports.memory.buffer, at, 12 * count);
+    const view = new DataView(this.#kernel.memory.buffer, at, 12 * count);
     return Array.from({ length: count }, (_, k) => ({
       fresh: view.getUint32(12 * k, true),
       old: view.getUint32(12 * k + 4, true),

@@ -1,4 +1,4 @@
-import { compileKernel } from './compile.ts';
+import { compileKernel, startKernel, type StartedKernel } from './compile.ts';
 
 /** A reference as the kernel found it (Ref of delta/kernel/refs/kinds.ts). */
 export interface FoundRef {
@@ -51,26 +51,28 @@ export function rewriteNew(base: usize, bytes: u32, image: usize): usize {
 export function swap(log: usize): void { swapFields(changetype<FieldLog>(log)); }
 `;
 
-type Calls =
-  | 'alloc'
-  | 'mark'
-  | 'release'
-  | 'open'
-  | 'openOld'
-  | 'oldByte'
-  | 'parse'
-  | 'scan'
-  | 'refsPlace'
-  | 'page'
-  | 'machineOf'
-  | 'spanOf'
-  | 'sectionsOf'
-  | 'roleOf'
-  | 'offsetOf'
-  | 'bytesOf'
-  | 'rewriteOld'
-  | 'rewriteNew'
-  | 'swap';
+const CALLS = [
+  'mark',
+  'release',
+  'open',
+  'openOld',
+  'oldByte',
+  'parse',
+  'scan',
+  'refsPlace',
+  'page',
+  'machineOf',
+  'spanOf',
+  'sectionsOf',
+  'roleOf',
+  'offsetOf',
+  'bytesOf',
+  'rewriteOld',
+  'rewriteNew',
+  'swap',
+] as const;
+
+type StartedScanner = StartedKernel<(typeof CALLS)[number] | 'alloc'>;
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -81,47 +83,37 @@ export class ScanSession {
   readBytes = 0;
   /** Where the bytes lie, when in memory. */
   readonly base: number;
-  readonly kernel: Record<Calls, (...values: number[]) => number>;
-  private readonly old: Uint8Array;
-  private readonly memory: WebAssembly.Memory;
+  readonly kernel: StartedScanner['run'];
+  readonly #started: StartedScanner;
+  readonly #old: Uint8Array;
 
   constructor(old: Uint8Array, place: 'memory' | 'host') {
     compiled ??= compileKernel(ENTRY);
-    this.old = old;
-    const read = (offset: number, to: number, length: number) => {
-      this.reads++;
-      this.readBytes += length;
-      this.bytes(to, length).set(old.subarray(offset, offset + length));
-    };
-    const fail = (fault: number, detail: number) => {
-      throw new Error(`fault ${fault} at ${detail}`);
-    };
-    const abort = () => {
-      throw new Error('abort');
-    };
-    const { exports } = new WebAssembly.Instance(compiled, {
-      host: { read, fail },
-      env: { abort },
+    this.#old = old;
+    this.#started = startKernel(compiled, CALLS, {
+      old,
+      onRead: (bytes) => {
+        this.reads++;
+        this.readBytes += bytes;
+      },
     });
-    this.memory = exports['memory'] as WebAssembly.Memory;
-    this.kernel = exports as unknown as typeof this.kernel;
-    this.base = place === 'memory' ? this.kernel.alloc(old.length) : 0;
-    if (place === 'memory') this.bytes(this.base, old.length).set(old);
+    this.kernel = this.#started.run;
+    this.base = place === 'memory' ? this.#started.put(old) : 0;
     this.kernel.open(old.length, this.base);
   }
 
   bytes(at: number, length: number): Uint8Array {
-    return new Uint8Array(this.memory.buffer, at, length);
+    return this.#started.bytes(at, length);
   }
 
   /** The image of a source that becomes one of the old images, if it is an executable. */
-  parse(offset = 0, bytes = this.old.length - offset, addresses = 0): number {
+  parse(offset = 0, bytes = this.#old.length - offset, addresses = 0): number {
     return this.kernel.parse(offset, bytes, addresses);
   }
 
   /** The references of all pages of an image, in the order of the pages; scanned in `order`. */
   scanAll(image: number, order: (pages: number[]) => number[] = (pages) => pages): FoundRef[] {
-    const pages = Array.from({ length: Math.ceil(this.old.length / 4096) }, (_, i) => i);
+    const pages = Array.from({ length: Math.ceil(this.#old.length / 4096) }, (_, i) => i);
     const found = new Map<number, FoundRef[]>();
     for (const page of order([...pages])) {
       const count = this.kernel.scan(image, page);
@@ -137,7 +129,7 @@ export class ScanSession {
   }
 
   private words(at: number, count: number): Uint32Array {
-    return new Uint32Array(this.memory.buffer, at, count);
+    return new Uint32Array(this.#started.memory.buffer, at, count);
   }
 
   private refs(at: number, count: number): FoundRef[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileKernel } from './compile.ts';
+import { compileKernel, startKernel } from './compile.ts';
 import { buildElf, CODE, LOADED, WRITABLE } from './elf-builder.ts';
 
 const ENTRY = `
@@ -65,26 +65,7 @@ function find(
   blocks: readonly Block[],
   { window = CHUNK, occupied = [] as readonly number[], block = 0 } = {},
 ): Found[] {
-  const exports = new WebAssembly.Instance(compiled, {
-    host: {
-      read: () => undefined,
-      fail: (fault: number) => {
-        throw new Error(`fault ${fault}`);
-      },
-    },
-    env: {
-      abort: () => {
-        throw new Error('abort');
-      },
-    },
-  }).exports as unknown as {
-    memory: WebAssembly.Memory;
-    alloc(bytes: number): number;
-    open(size: number, base: number, blocks: number, count: number): void;
-    find(block: number, from: number, to: number): number;
-    found(): number;
-    busy(): number;
-  };
+  const { run, memory, put } = startKernel(compiled, ['open', 'find', 'found', 'busy']);
   const fill = (view: DataView) => {
     new Uint8Array(view.buffer, view.byteOffset).set(code);
   };
@@ -93,22 +74,21 @@ function find(
     { name: '.data', flags: LOADED | WRITABLE, bytes: 64 },
   ];
   const { bytes } = buildElf({ is64: machine === 62, machine, lowest: 0, sections });
-  const old = exports.alloc(bytes.length);
-  const list = exports.alloc(12 * blocks.length);
-  new Uint8Array(exports.memory.buffer, old, bytes.length).set(bytes);
+  const old = put(bytes);
+  const list = run.alloc(12 * blocks.length);
   const words = blocks.flatMap(({ fresh, old, length }) => [TEXT + fresh, TEXT + old, length]);
-  new Uint32Array(exports.memory.buffer, list, words.length).set(words);
-  exports.open(bytes.length, old, list, blocks.length);
+  new Uint32Array(memory.buffer, list, words.length).set(words);
+  run.open(bytes.length, old, list, blocks.length);
   const length = blocks[block]?.length ?? 0;
   const found: Found[] = [];
   for (let from = 0; from < length; from += window) {
     const to = Math.min(from + window, length);
-    const busy = new Uint8Array(exports.memory.buffer, exports.busy(), to - from + 8);
+    const busy = new Uint8Array(memory.buffer, run.busy(), to - from + 8);
     busy.forEach((_, i) => {
       busy[i] = occupied.includes(from - 4 + i) ? 1 : 0;
     });
-    const count = exports.find(list + 12 * block, from, to);
-    const view = new DataView(exports.memory.buffer, exports.found(), 16 * count);
+    const count = run.find(list + 12 * block, from, to);
+    const view = new DataView(memory.buffer, run.found(), 16 * count);
     for (let at = 0; at < 16 * count; at += 16) {
       found.push({
         position: view.getUint32(at, true),
