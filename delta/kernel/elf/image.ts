@@ -99,6 +99,9 @@ export class Image {
   segmentCount: u32;
   sections: usize;
   sectionCount: u32;
+  /** No executable byte lies outside of these addresses. */
+  codeFrom: u32;
+  codeBytes: u32;
   /** Facts of a Go program (GoTables of scan/go-tables.ts), or 0. */
   go: usize;
 
@@ -135,6 +138,7 @@ export function offsetOf(image: Image, address: u32): u32 {
 
 /** True if the address is loaded and executable. */
 export function isCode(image: Image, address: u32): bool {
+  if (address - image.codeFrom >= image.codeBytes) return false;
   for (let i: u32 = 0; i < image.segmentCount; i++) {
     const s = image.segment(i);
     if (address - s.address < s.fileBytes) return (s.flags & 1) !== 0;

@@ -44,7 +44,17 @@ export function addSegment(
   segment.memoryBytes = memoryBytes;
   segment.flags = flags;
   image.addressSpan = max(image.addressSpan, end);
+  if (flags & 1) addCode(image, segment.address, fileBytes);
   return true;
+}
+
+function addCode(image: Image, from: u32, bytes: u32): void {
+  if (bytes === 0) return;
+  const isFirst = image.codeBytes === 0;
+  const begin = isFirst ? from : min(from, image.codeFrom);
+  const end = isFirst ? from + bytes : max(from + bytes, image.codeFrom + image.codeBytes);
+  image.codeFrom = begin;
+  image.codeBytes = end - begin;
 }
 
 /** What a reader of the delta knows of `image`: the same without sections. */
