@@ -1,4 +1,6 @@
-import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+
+import type * as CliProgress from 'cli-progress';
 
 /** How a command speaks: prose for people, JSON lines for programs, bars on a terminal. */
 export interface Output {
@@ -20,7 +22,7 @@ export interface Bar {
 /** Makes the output of one command. */
 export function createOutput(json: boolean): Output {
   const draw = !json && process.stderr.isTTY;
-  let bars: MultiBar | undefined;
+  let bars: CliProgress.MultiBar | undefined;
   return {
     json,
     say(line) {
@@ -32,7 +34,9 @@ export function createOutput(json: boolean): Output {
     bar(label, total, unit) {
       if (!draw) return { update: () => undefined };
       bars ??= createBars();
-      const bar: SingleBar = bars.create(total, 0, { label: label.padEnd(28).slice(0, 28) });
+      const bar: CliProgress.SingleBar = bars.create(total, 0, {
+        label: label.padEnd(28).slice(0, 28),
+      });
       const show = unit === 'bytes' ? formatBytes : (value: number) => `${Math.round(value)} %`;
       bar.update(0, { shown: show(0) });
       return {
@@ -48,7 +52,11 @@ export function createOutput(json: boolean): Output {
   };
 }
 
-function createBars(): MultiBar {
+/** Loads what draws bars: most runs have no terminal. */
+function createBars(): CliProgress.MultiBar {
+  const { MultiBar, Presets } = createRequire(import.meta.url)(
+    'cli-progress',
+  ) as typeof CliProgress;
   return new MultiBar(
     {
       stream: process.stderr,

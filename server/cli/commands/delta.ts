@@ -1,23 +1,11 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { Option, type Command } from 'commander';
 
-import { openDelta } from '../../../delta/apply.ts';
-import { buildImageDelta, type BuildReport, type Profile } from '../../../delta/build.ts';
-import { applyFileDelta } from '../../../delta/apply-file.ts';
-import { isDeltaError } from '../../../delta/errors.ts';
-import { ABLATE, leaveOut } from '../../../delta/engine/ablation.ts';
-import { buildFileDelta } from '../../../delta/files.ts';
-import { proveFileDelta, proveImageDelta } from '../../../delta/prove.ts';
-import { errnoOf } from '../../../storage/durable.ts';
-import { FileAccess } from '../../../storage/random-access.ts';
-import { ServerError } from '../../errors.ts';
-import { openImageOperand, parseOperand, type Operand } from '../delta-operands.ts';
-import { applyImageToLayout } from '../image-layout.ts';
-import { createOutput, formatBytes, type Output } from '../output.ts';
-import { addInspect, needFile } from './delta-inspect.ts';
+import type { Profile } from '../../../delta/build.ts';
+import { ablate } from '../delta/ablate.ts';
+import type { InspectOptions } from '../delta/inspect.ts';
+import { operandOf } from '../delta/operands.ts';
+import { withScratch } from '../delta/scratch.ts';
+import { createOutput, formatBytes } from '../output.ts';
 
 /** `rivulet delta`: builds, applies and opens deltas without a server. */
 export function addDelta(program: Command): void {
@@ -36,11 +24,6 @@ interface BuildFlags {
   readonly profile: Profile;
   readonly proof: boolean;
   readonly json?: true;
-}
-
-interface BuildOptions extends BuildFlags {
-  readonly old: string;
-  readonly new: string;
 }
 
 function addBuild(delta: Command): void {
@@ -64,12 +47,13 @@ function addBuild(delta: Command): void {
       '\nExample:\n  $ rivulet delta build --old oci:./r1:v1@linux/arm64 --new oci:./r2:v2@linux/arm64 --out r1-r2.delta',
     )
     .action(async (old: string | undefined, fresh: string | undefined, flags: BuildFlags) => {
-      const options: BuildOptions = {
+      const options = {
         ...flags,
-        old: operand('old', old, flags.old),
-        new: operand('new', fresh, flags.new),
+        old: operandOf('old', old, flags.old),
+        new: operandOf('new', fresh, flags.new),
       };
       ablate();
+      const { build } = await import('../delta/build.ts');
       const output = createOutput(options.json === true);
       const report = await withScratch((scratch) => build(options, scratch, output));
       output.finish();
@@ -78,114 +62,11 @@ function addBuild(delta: Command): void {
     });
 }
 
-async function build(options: BuildOptions, scratch: string, output: Output): Promise<BuildReport> {
-  const [from, to] = [parseOperand(options.old), parseOperand(options.new)];
-  const bar = output.bar('building', 100, 'percent');
-  const onProgress = (fraction: number): void => {
-    bar.update(fraction * 100);
-  };
-  const { out, profile, proof } = options;
-  const common = { output: out, scratch, profile, onProgress };
-  if (from.kind === 'image' && to.kind === 'image') {
-    return proved(out, (withoutEngine) =>
-      buildImage(from, to, { ...common, proof, withoutEngine }),
-    );
-  }
-  if (from.kind !== 'file' || to.kind !== 'file') {
-    throw new ServerError('usage', '--old and --new must both be files or both be images');
-  }
-  await needFile(from.path);
-  await needFile(to.path);
-  return proved(out, async (withoutEngine) => {
-    const files = { old: from.path, new: to.path };
-    const report = await buildFileDelta({ ...files, ...common, withoutEngine });
-    if (proof) await proveFileDelta({ old: from.path, delta: out });
-    return report;
-  });
-}
-
-/** Builds; once more without the engine if the proof fails. Leaves no delta that was not proved. */
-async function proved(
-  out: string,
-  buildOnce: (withoutEngine: boolean) => Promise<BuildReport>,
-): Promise<BuildReport> {
-  try {
-    try {
-      return await buildOnce(false);
-    } catch (error) {
-      if (!isDeltaError(error, 'output_mismatch') && !isDeltaError(error, 'bad_format'))
-        throw error;
-      process.stderr.write(`rivulet: built again without the engine: ${String(error)}\n`);
-      return await buildOnce(true);
-    }
-  } catch (error) {
-    await rm(out, { force: true });
-    throw error;
-  }
-}
-
-/** Has the engine leave steps out, for benches; nothing else applies such deltas. */
-function ablate(): void {
-  const steps = process.env[ABLATE];
-  if (steps === undefined) return;
-  if (!/^[0-9]{1,9}$/.test(steps)) {
-    throw new ServerError('usage', `${ABLATE}=${steps}: it is a sum of steps, a number`);
-  }
-  process.stderr.write(
-    `rivulet: the engine leaves out steps (${ABLATE}=${steps}): for benches only\n`,
-  );
-  leaveOut(Number(steps));
-}
-
-/** An operand that may be named by its place or by its flag, not both. */
-function operand(name: string, place: string | undefined, flag: string | undefined): string {
-  if (place !== undefined && flag !== undefined) {
-    throw new ServerError('usage', `${place} and --${name} ${flag}: name it once`);
-  }
-  const named = place ?? flag;
-  if (named === undefined) throw new ServerError('usage', `no --${name}: say what to work on`);
-  return named;
-}
-
-async function buildImage(
-  from: Operand & { readonly kind: 'image' },
-  to: Operand & { readonly kind: 'image' },
-  options: {
-    readonly output: string;
-    readonly scratch: string;
-    readonly profile: Profile;
-    readonly proof: boolean;
-    readonly withoutEngine: boolean;
-    readonly onProgress: (fraction: number) => void;
-  },
-): Promise<BuildReport> {
-  const old = await openImageOperand(from, options.scratch);
-  try {
-    const next = await openImageOperand(to, options.scratch);
-    try {
-      const report = await buildImageDelta({ from: old, to: next, ...options });
-      if (options.proof) {
-        await proveImageDelta({ delta: options.output, from: old, to: next.image });
-      }
-      return report;
-    } finally {
-      await next.close();
-    }
-  } finally {
-    await old.close();
-  }
-}
-
 interface ApplyFlags {
   readonly old?: string;
   readonly delta?: string;
   readonly out: string;
   readonly json?: true;
-}
-
-interface ApplyCommandOptions extends ApplyFlags {
-  readonly old: string;
-  readonly delta: string;
 }
 
 function addApply(delta: Command): void {
@@ -203,12 +84,13 @@ function addApply(delta: Command): void {
       '\nExample:\n  $ rivulet delta apply --old oci:./r1:v1@linux/arm64 --delta r1-r2.delta --out ./r2-made',
     )
     .action(async (old: string | undefined, path: string | undefined, flags: ApplyFlags) => {
-      const options: ApplyCommandOptions = {
+      const options = {
         ...flags,
-        old: operand('old', old, flags.old),
-        delta: operand('delta', path, flags.delta),
+        old: operandOf('old', old, flags.old),
+        delta: operandOf('delta', path, flags.delta),
       };
       ablate();
+      const { apply } = await import('../delta/apply.ts');
       const output = createOutput(options.json === true);
       const started = performance.now();
       await withScratch((scratch) => apply(options, scratch, output));
@@ -219,49 +101,21 @@ function addApply(delta: Command): void {
     });
 }
 
-async function apply(options: ApplyCommandOptions, scratch: string, output: Output): Promise<void> {
-  const from = parseOperand(options.old);
-  await needFile(options.delta);
-  await refuseExisting(options.out);
-  const bar = output.bar('applying', 100, 'percent');
-  const onProgress = (done: number, total: number): void => {
-    bar.update(total === 0 ? 100 : (100 * done) / total);
-  };
-  if (from.kind === 'file') {
-    await needFile(from.path);
-    const { delta, out } = options;
-    await applyFileDelta({ old: from.path, delta, output: out, onProgress });
-    return;
-  }
-  const file = await FileAccess.open(options.delta);
-  try {
-    const delta = await openDelta(file);
-    const base = await openImageOperand(from, scratch);
-    try {
-      await applyImageToLayout(delta, base, options.out, { onProgress });
-    } finally {
-      await base.close();
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T> {
-  const scratch = await mkdtemp(join(tmpdir(), 'rivulet-delta-'));
-  try {
-    return await work(scratch);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
-
-async function refuseExisting(path: string): Promise<void> {
-  try {
-    await stat(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  throw new ServerError('usage', `${path} exists already: choose another --out`);
+function addInspect(delta: Command): void {
+  delta
+    .command('inspect')
+    .description(
+      'show what a delta holds, where its bytes went, and how each part was coded and why',
+    )
+    .argument('<d>', 'the delta')
+    .option(
+      '--old <a>',
+      'the old file or tar: also build once more (profile small) to say what the engine spends bytes on',
+    )
+    .option('--json', 'one JSON line on stdout instead of prose')
+    .addHelpText('after', '\nExample:\n  $ rivulet delta inspect r1-r2.delta')
+    .action(async (path: string, options: InspectOptions) => {
+      const { inspect } = await import('../delta/inspect.ts');
+      await inspect(path, options);
+    });
 }

@@ -8,13 +8,13 @@ import {
   parseSourceManifest,
   slotIndex,
   variantManifest,
-} from '../../delta/agent/image.ts';
-import { layoutBlob } from '../../delta/agent/paths.ts';
-import { applyDelta, type ApplyOptions, type DeltaFile } from '../../delta/apply.ts';
-import { DeltaError } from '../../delta/errors.ts';
-import type { LayerSet } from '../../delta/layers.ts';
-import { streamOf } from './sources/tar-archive.ts';
-import { digestOf, verifyStream, type Digest } from '../../storage/digest.ts';
+} from '../../../delta/agent/image.ts';
+import { layoutBlob } from '../../../delta/agent/paths.ts';
+import { applyDelta, type ApplyOptions, type DeltaFile } from '../../../delta/apply.ts';
+import { DeltaError } from '../../../delta/errors.ts';
+import type { LayerSet } from '../../../delta/layers.ts';
+import { streamOf } from '../sources/tar-archive.ts';
+import { digestOf, verifyStream, type Digest } from '../../../storage/digest.ts';
 
 /**
  * Applies an image delta and writes the target as an OCI layout whose layers are whole, uncompressed

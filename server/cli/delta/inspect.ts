@@ -1,47 +1,36 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { Command } from 'commander';
-
 import { applyFileDelta } from '../../../delta/apply-file.ts';
+import { readSectionNames } from '../../../delta/engine/section-names.ts';
 import type { Spent } from '../../../delta/engine/statistics.ts';
 import { buildFileDelta } from '../../../delta/files.ts';
-import { readSectionNames } from '../../../delta/engine/section-names.ts';
 import { inspectDelta, type DeltaSummary, type OutputSummary } from '../../../delta/inspect.ts';
 import { FileAccess } from '../../../storage/random-access.ts';
-import { ServerError } from '../../errors.ts';
 import { createOutput, formatBytes } from '../output.ts';
 import { formatTable } from '../table.ts';
+import { needFile } from './operands.ts';
+import { withScratch } from './scratch.ts';
 
-/** `rivulet delta inspect`: where a delta's bytes went. */
-export function addInspect(delta: Command): void {
-  delta
-    .command('inspect')
-    .description(
-      'show what a delta holds, where its bytes went, and how each part was coded and why',
-    )
-    .argument('<d>', 'the delta')
-    .option(
-      '--old <a>',
-      'the old file or tar: also build once more (profile small) to say what the engine spends bytes on',
-    )
-    .option('--json', 'one JSON line on stdout instead of prose')
-    .addHelpText('after', '\nExample:\n  $ rivulet delta inspect r1-r2.delta')
-    .action(async (path: string, options: { readonly old?: string; readonly json?: true }) => {
-      const output = createOutput(options.json === true);
-      await needFile(path);
-      const file = await FileAccess.open(path);
-      try {
-        const summary = await inspectDelta(file);
-        const counted = options.old === undefined ? undefined : await spentBy(path, options.old);
-        output.event({ event: 'delta', ...summary, ...counted });
-        for (const line of describe(summary)) output.say(line);
-        for (const line of describeSpent(counted)) output.say(line);
-      } finally {
-        await file.close();
-      }
-    });
+export interface InspectOptions {
+  /** What the delta starts from: to count what the engine spends. */
+  readonly old?: string;
+  readonly json?: true;
+}
+
+/** Says what the delta at `path` holds, and where its bytes went. */
+export async function inspect(path: string, options: InspectOptions): Promise<void> {
+  const output = createOutput(options.json === true);
+  await needFile(path);
+  const file = await FileAccess.open(path);
+  try {
+    const summary = await inspectDelta(file);
+    const counted = options.old === undefined ? undefined : await spentBy(path, options.old);
+    output.event({ event: 'delta', ...summary, ...counted });
+    for (const line of describe(summary)) output.say(line);
+    for (const line of describeSpent(counted)) output.say(line);
+  } finally {
+    await file.close();
+  }
 }
 
 /** What the engine spent a file's or tar's bytes on: known once more after the same build. */
@@ -50,8 +39,7 @@ async function spentBy(
   oldPath: string,
 ): Promise<{ readonly spent: Spent | undefined; readonly names: readonly string[] }> {
   await needFile(oldPath);
-  const scratch = await mkdtemp(join(tmpdir(), 'rivulet-delta-'));
-  try {
+  return withScratch(async (scratch) => {
     const [made, again] = [join(scratch, 'made'), join(scratch, 'again')];
     await applyFileDelta({ old: oldPath, delta: path, output: made });
     const report = await buildFileDelta({
@@ -64,9 +52,7 @@ async function spentBy(
     } finally {
       await old.close();
     }
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 function describe(delta: DeltaSummary): string[] {
@@ -153,14 +139,4 @@ function shareTable(head: string, rows: readonly (readonly [string, number])[]):
 
 function indent(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`);
-}
-
-/** Throws `not_found` or `usage` unless the path is a file. */
-export async function needFile(path: string): Promise<void> {
-  try {
-    if ((await stat(path)).isFile()) return;
-  } catch (cause) {
-    throw new ServerError('not_found', `cannot read ${path}: no such file`, { cause });
-  }
-  throw new ServerError('usage', `${path} is not a file`);
 }
