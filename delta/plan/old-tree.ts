@@ -12,12 +12,6 @@ export interface OldEntry {
   readonly gapStart: number;
 }
 
-/** Further old files of a pair, and the size from which they are worth their matching. */
-const RELATIVES = 2;
-const RELATIVES_FROM_BYTES = 64 * 1024;
-/** How far the size of a file may move from one release to the next. */
-const ALIKE_SHARE = 1 / 4;
-
 /** Every entry of every base tar, to be found by name, by content, or by likeness of the name. */
 export class OldTree {
   readonly #byName = new Map<string, OldEntry[]>();
@@ -72,19 +66,9 @@ export class OldTree {
     );
   }
 
-  /**
-   * Files beside the likeliest that may hold a part of it, as a library that was split or joined does:
-   * those of its base name but for digits, closest in size first. None where the likeliest is about as
-   * long.
-   */
-  relatives(entry: TarEntry, likeliest: OldEntry | undefined): readonly OldEntry[] {
-    const isLikely =
-      likeliest !== undefined && distance(likeliest, entry) <= entry.payloadBytes * ALIKE_SHARE;
-    if (isLikely || entry.payloadBytes < RELATIVES_FROM_BYTES) return [];
-    return (this.#byBaseName.get(baseKey(entry.name)) ?? [])
-      .filter((old) => old !== likeliest && old.entry.payloadBytes >= RELATIVES_FROM_BYTES)
-      .sort((a, b) => distance(a, entry) - distance(b, entry))
-      .slice(0, RELATIVES);
+  /** Every content once. */
+  *files(): Generator<OldEntry> {
+    for (const [first] of this.#byContent.values()) if (first !== undefined) yield first;
   }
 
   #add(old: OldEntry, content: string | undefined): void {

@@ -3,6 +3,7 @@ import type { RandomAccess } from '../../storage/random-access.ts';
 import type { CodecRegistry } from '../codecs/registry.ts';
 import { CODEC, REASON } from '../format/notes.ts';
 import type { TarEntry, TarMap } from '../tree/walk.ts';
+import { AlikeFiles } from './alike-files.ts';
 import { chooseForFiles, type ChangedFile } from './changed-files.ts';
 import { headerPart, type HeaderPlace } from './header-part.ts';
 import type { OldRange, Part } from './instruction.ts';
@@ -20,6 +21,9 @@ export interface TarPlanInput extends IoOptions {
   readonly onRead?: ((bytes: number) => void) | undefined;
   readonly onCompared?: ((bytes: number) => void) | undefined;
 }
+
+/** How far the size of a file may move. */
+const ALIKE_SHARE = 1 / 4;
 
 /** One entry of the new tar and where it comes from. */
 interface EntryPlan {
@@ -45,7 +49,7 @@ export async function planTar(input: TarPlanInput): Promise<Part[]> {
     const place = { start: gapStart, end: entry.payloadStart, old: headerOf(header) };
     headers.push(await headerPart(place, input.output, input.bases));
   }
-  const files = toChangedFiles(plans, headers, input.tree);
+  const files = await toChangedFiles(plans, headers, input);
   const choices = await chooseForFiles({ ...input, files: [...files.values()] });
   const choiceOf = new Map([...files.keys()].map((plan, n) => [plan, choices[n]]));
   const parts: Part[] = [];
@@ -91,27 +95,39 @@ async function planEntries(input: TarPlanInput): Promise<EntryPlan[]> {
 }
 
 /** The changed files in their order. */
-function toChangedFiles(
+async function toChangedFiles(
   plans: readonly EntryPlan[],
   headers: readonly (readonly Part[])[],
-  tree: OldTree,
-): ReadonlyMap<EntryPlan, ChangedFile> {
+  { tree, bases, output, signal }: TarPlanInput,
+): Promise<ReadonlyMap<EntryPlan, ChangedFile>> {
+  const alike = new AlikeFiles(tree, bases, { signal });
   const files = new Map<EntryPlan, ChangedFile>();
   let workBefore = 0;
   for (const [n, plan] of plans.entries()) {
     const { entry, payload } = plan;
     for (const part of headers[n] ?? []) if (part.codec !== CODEC.copy) workBefore += part.length;
     if (payload.kind !== 'changed') continue;
+    const named = payload.old;
+    const isLikely = named !== undefined && isAboutAsLong(named.entry, entry);
+    const [old, ...others] = [
+      ...(named === undefined ? [] : [named]),
+      ...(isLikely ? [] : await alike.sourcesOf(entry, output)),
+    ];
     files.set(plan, {
       offset: entry.payloadStart,
       length: entry.payloadBytes,
-      old: payload.old && payloadOf(payload.old),
-      others: tree.relatives(entry, payload.old).map(payloadOf),
+      old: old && payloadOf(old),
+      others: others.map(payloadOf),
       workBefore,
     });
     workBefore = 0;
   }
   return files;
+}
+
+/** From one release to the next; what is not may have been split, or joined with something. */
+function isAboutAsLong(old: TarEntry, entry: TarEntry): boolean {
+  return Math.abs(old.payloadBytes - entry.payloadBytes) <= entry.payloadBytes * ALIKE_SHARE;
 }
 
 function payloadOf({ base, entry }: OldEntry): OldRange {
