@@ -8,6 +8,7 @@ import type { LayerCatalog } from '../storage/catalog/layer-catalog.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import { buildImageDelta, type BuildReport } from './build.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
+import type { EngineLimits } from './engine/engine.ts';
 import { DeltaError, isDeltaError } from './errors.ts';
 import { readImage, type Image } from './image.ts';
 import { openLayers, type LayerSet } from './layers.ts';
@@ -18,6 +19,8 @@ export interface MakeDeltaDeps extends IoOptions {
   /** Says which layers were refused when they were opened. */
   readonly layers: Pick<LayerCatalog, 'get'>;
   readonly onNotice?: ((line: string) => void) | undefined;
+  /** Bounds of the engine's time and memory; the default is for a server with one builder. */
+  readonly engineLimits?: EngineLimits | undefined;
   readonly loadBsdiff?: (() => Promise<BsdiffLoad>) | undefined;
 }
 
@@ -96,7 +99,7 @@ async function buildOnce(
   onProgress: OnPhase,
   withoutEngine: boolean,
 ): Promise<Proved> {
-  const { signal, onNotice, loadBsdiff } = deps;
+  const { signal, onNotice, engineLimits, loadBsdiff } = deps;
   const started = performance.now();
   const report = await buildImageDelta({
     ...files,
@@ -104,6 +107,7 @@ async function buildOnce(
     withoutEngine,
     signal,
     onNotice,
+    engineLimits,
     loadBsdiff,
     onProgress: (fraction) => {
       onProgress('building', fraction);

@@ -6,6 +6,7 @@ import { ingestLayer } from '../storage/chunk/ingest.ts';
 import type { Clock } from '../storage/clock.ts';
 import { CodedError, isStorageError } from '../storage/errors.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
+import type { EngineLimits } from './engine/engine.ts';
 import { isDeltaError } from './errors.ts';
 import { makeDelta } from './make-delta.ts';
 import { RowLease } from './row-lease.ts';
@@ -23,6 +24,8 @@ export interface WorkDeps {
   readonly signal?: AbortSignal | undefined;
   /** One line about a codec that is off, and why. */
   readonly onNotice?: ((line: string) => void) | undefined;
+  /** Bounds of the engine's time and memory; the default is for a server with one builder. */
+  readonly engineLimits?: EngineLimits | undefined;
   /** Finds bsdiff; the default tries bsdiff-node. */
   readonly loadBsdiff?: (() => Promise<BsdiffLoad>) | undefined;
 }

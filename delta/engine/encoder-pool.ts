@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os';
-
 import type { IoOptions } from '../../storage/object-store.ts';
 import { checkAborted } from '../errors.ts';
 import { EncoderThread, MOSTLY_NEW, type PairInput, type RawPair } from './encoder-thread.ts';
@@ -13,8 +11,7 @@ interface Waiting {
 const MEMORY_PER_BYTE = 2;
 
 export interface PoolLimits {
-  /** Threads; default: one for each core. */
-  readonly threads?: number | undefined;
+  readonly threads: number;
   /** Memory that all threads may take together, roughly. A single pair may take more, alone. */
   readonly memoryBytes: number;
 }
@@ -31,7 +28,7 @@ export class EncoderPool {
 
   constructor(module: WebAssembly.Module, limits: PoolLimits) {
     this.#module = module;
-    this.#threads = limits.threads ?? availableParallelism();
+    this.#threads = limits.threads;
     this.#memoryBytes = limits.memoryBytes;
   }
 

@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 import { errnoOf } from '../../storage/durable.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { RandomAccess } from '../../storage/random-access.ts';
@@ -15,6 +17,8 @@ import { compileKernel } from './kernel-file.ts';
 export interface EngineLimits {
   /** Bytes of old and of new of one pair; larger files go window by window. */
   readonly pairBytes: number;
+  /** Encoders that run side by side. */
+  readonly threads: number;
   /** Memory of all encoders together. */
   readonly memoryBytes: number;
   /** Wall time for a pair: this much, */
@@ -26,10 +30,20 @@ export interface EngineLimits {
 /** Literals take about 10 s a MiB on a slow core; everything else a tenth of that. */
 export const ENGINE_LIMITS: EngineLimits = {
   pairBytes: 256 * 1024 * 1024,
+  threads: availableParallelism(),
   memoryBytes: 1536 * 1024 * 1024,
   budgetMs: 60_000,
   budgetMsPerMib: 15_000,
 };
+
+/** The limits of each of `owners` engines that share a machine. */
+export function sharedLimits(owners: number): EngineLimits {
+  return {
+    ...ENGINE_LIMITS,
+    threads: Math.max(1, Math.floor(ENGINE_LIMITS.threads / owners)),
+    memoryBytes: ENGINE_LIMITS.memoryBytes / owners,
+  };
+}
 
 /** Old bytes, range after range, and new bytes to be coded by them. */
 export interface EnginePair {
@@ -67,7 +81,7 @@ export class Engine {
   ) {
     this.profile = profile;
     this.limits = limits;
-    this.#pool = new EncoderPool(module, { memoryBytes: limits.memoryBytes });
+    this.#pool = new EncoderPool(module, limits);
   }
 
   /** Undefined where the kernel was not built. */

@@ -10,6 +10,8 @@ export interface BuilderThreadData extends StoreLocation {
   readonly logLevel: ServerConfig['logLevel'];
   readonly leaseMs: number;
   readonly maxAttempts: number;
+  /** Threads of the pool, which share the machine. */
+  readonly builders: number;
   /** Its place in the pool, for logs. */
   readonly builder: number;
 }
@@ -19,7 +21,7 @@ export type BuilderMessage = 'poke' | 'stop';
 
 export interface BuilderPoolOptions {
   readonly builders: number;
-  readonly data: Omit<BuilderThreadData, 'builder'>;
+  readonly data: Omit<BuilderThreadData, 'builder' | 'builders'>;
   /** The thread's entry. */
   readonly workerUrl: URL;
   readonly logger: Logger;
@@ -99,8 +101,8 @@ class BuilderSlot {
   }
 
   #start(): void {
-    const { workerUrl, data, logger, onReport } = this.#options;
-    const workerData: BuilderThreadData = { ...data, builder: this.#place };
+    const { workerUrl, builders, data, logger, onReport } = this.#options;
+    const workerData: BuilderThreadData = { ...data, builders, builder: this.#place };
     const thread = new Worker(workerUrl, { workerData, name: `builder-${this.#place}` });
     this.#thread = thread;
     thread.on('message', (report: JobReport) => {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 
+import { sharedLimits } from '../../delta/engine/engine.ts';
 import { runBuilder } from './builder.ts';
 import type { BuilderMessage, BuilderThreadData } from './builder-pool.ts';
 import { createLogger } from '../observe/logger.ts';
@@ -31,6 +32,7 @@ async function main(data: BuilderThreadData): Promise<void> {
         maxAttempts: data.maxAttempts,
         clock: Date.now,
         signal: stop.signal,
+        engineLimits: sharedLimits(data.builders),
         onNotice: (line) => {
           logger.info(line);
         },
