@@ -1,6 +1,7 @@
 import { benchApply } from './apply/bench-apply.ts';
 import { benchDeltaSize } from './delta-size/bench-delta-size.ts';
 import { benchDeltaSpeed } from './delta-speed/bench-delta-speed.ts';
+import { benchFuzz } from './fuzz/bench-fuzz.ts';
 import { benchHuge } from './huge/bench-huge.ts';
 import { benchServe } from './serve/bench-serve.ts';
 import { benchSoak } from './soak/bench-soak.ts';
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   'delta-size': benchDeltaSize,
   'delta-speed': benchDeltaSpeed,
   apply: benchApply,
+  fuzz: benchFuzz,
   huge: benchHuge,
   serve: benchServe,
   soak: benchSoak,

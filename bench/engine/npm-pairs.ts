@@ -24,6 +24,7 @@ function source({ package: name, path }: Content, [version, sha256]: Release): N
 const esbuild = (machine: string): Content => ({
   package: `@esbuild/linux-${machine}`,
   path: 'bin/esbuild',
+  isPublic: machine !== 'riscv64',
   isQuick: machine === 'arm',
 });
 
@@ -35,6 +36,7 @@ const sentry = (machine: string): Content => ({
 const vips = (machine: string): Content => ({
   package: `@img/sharp-libvips-linux-${machine}`,
   path: (version) => `lib/libvips-cpp.so.8.18.${version === '1.3.3' ? 6 : 7}`,
+  isPublic: machine !== 'riscv64',
 });
 
 const node = (machine: string): Content => ({
@@ -110,6 +112,18 @@ export const NPM_PAIRS: readonly Pair[] = [
     node('arm64'),
     ['22.23.2', '1a638b0fe2b68da0489276aca95526c5122fc61ba54d6a2d0d00c1c92ab7b876'],
     ['22.23.3', 'd09e299258c24f7cdf6f5d5ec185e3a56512b27a697113735dac909f1cac7b8d'],
+  ),
+  pair(
+    'esbuild-riscv64',
+    esbuild('riscv64'),
+    ['0.28.1', '86df35a46bedde8b756edb6565a1df7b5a832ad74dd0e179608cbf6509a2582a'],
+    ['0.28.2', '36bdcdc8230eef385838cdfeb0d9a1565cbe4b9ace30097a511d77e894de36a1'],
+  ),
+  pair(
+    'vips-riscv64',
+    vips('riscv64'),
+    ['1.3.3', '926470ad249473ede8b3c98fb2ebd5224f16945dc99efd4f0dc360bf8add26fc'],
+    ['1.3.4', '2f356f2c71c115eda2314967e43c00b20dc54f72a8b069f9f3f9f187f2593faa'],
   ),
   pair(
     'swc-x64-packed',

@@ -12,9 +12,10 @@ import { openLayers, type LayerSet } from '../../delta/layers.ts';
 import { proveImageDelta } from '../../delta/prove.ts';
 import type { BuildReport } from '../../delta/write-delta.ts';
 import { BlobStore } from '../../storage/blob-store.ts';
-import { digestOf, type Digest } from '../../storage/digest.ts';
+import { digestOf } from '../../storage/digest.ts';
 import { createMemoryStore } from '../../storage/drivers/memory.ts';
 import { BufferAccess, FileAccess } from '../../storage/random-access.ts';
+import { baseOf, MemorySink } from './memory-sink.ts';
 import {
   makeTar,
   noBsdiff,
@@ -77,34 +78,6 @@ const NEW_APP = makeTar([
   { name: 'doc/readme', bytes: prose(9000, 3) },
   { name: 'doc/new', bytes: prose(4000, 5) },
 ]);
-
-function baseOf(tars: readonly Buffer[]): DeltaBase {
-  const byDigest = new Map(tars.map((tar) => [digestOf(tar), new BufferAccess(tar)]));
-  return { tar: (diffId) => Promise.resolve(byDigest.get(diffId)) };
-}
-
-/** Keeps what is written; remembers where each output was opened and with what error it was destroyed. */
-class MemorySink {
-  readonly outputs = new Map<Digest, Buffer[]>();
-  readonly errors: unknown[] = [];
-
-  output = (output: { readonly diffId: Digest }): Promise<Writable> => {
-    const parts: Buffer[] = [];
-    this.outputs.set(output.diffId, parts);
-    return Promise.resolve(
-      new Writable({
-        write: (bytes: Buffer, _encoding, done) => {
-          parts.push(Buffer.from(bytes));
-          done();
-        },
-        destroy: (error, done) => {
-          if (error !== null) this.errors.push(error);
-          done(error);
-        },
-      }),
-    );
-  };
-}
 
 describe('an image delta', () => {
   it('carries the target and names what it needs', async () => {

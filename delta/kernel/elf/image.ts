@@ -8,6 +8,8 @@ export const enum Machine {
   X64 = 1,
   A64 = 2,
   A32 = 3,
+  /** RISC-V of 64 bits. */
+  RV64 = 4,
 }
 
 /** A loaded segment (PT_LOAD), 20 bytes. */

@@ -5,11 +5,16 @@ import { Mixer } from '../code/mixer';
 import { before, recent } from './output';
 
 /**
- * Contexts 0, 5, 6, 11, 12, 14 and 15 at new place `n`. For machines of 4-byte instructions `isWordy`,
- * and `top` is 1 + the last byte of the old instruction, 0 if there is none.
+ * Contexts 0, 5, 6, 11, 12, 14 and 15 at new place `n`, `al` bytes into its instruction or word. For
+ * machines of 4-byte instructions `isWordy`, and `top` is 1 + the last byte of the old instruction, 0 if there is none.
  */
-export function setPlainContexts(x: Mixer, n: u32, isWordy: bool, top: u32): void {
-  const al: u32 = isWordy ? n & 3 : 0;
+export function setPlainContexts(
+  x: Mixer,
+  n: u32,
+  al: u32,
+  isWordy: bool,
+  top: u32,
+): void {
   const c1 = before(1);
   const c2 = before(2);
   const c3 = before(3);

@@ -26,6 +26,7 @@ import {
 } from './literal-match';
 import { clearOldView, NO_BYTE, NO_NEIGHBOUR, oldByteAt } from './old-view';
 import { before, freshBase, openOutput, putByte, putBytes, recent, sectionStart } from './output';
+import { placeInRv64 } from './rv64-place';
 import { setLiteralContexts } from './x64-contexts';
 import {
   advanceField,
@@ -53,6 +54,7 @@ const GUESSED: u32 = 128;
 
 let mixer: Mixer = changetype<Mixer>(0);
 let isWordy: bool = false;
+let isRv64: bool = false;
 
 // The run being coded.
 let runAt: u32 = 0;
@@ -81,6 +83,7 @@ let trained: Layout = Layout.NONE;
 export function openLiterals(machine: u32): void {
   if (isPlain) return;
   isWordy = machine === Machine.A64 || machine === Machine.A32;
+  isRv64 = machine === Machine.RV64;
   mixer = newMixer(18, isWordy ? 18 : 19, 2048, 256, 768, 256, 1, 1024, 127);
   openMatches();
   if (isWordy) openWordLiterals();
@@ -183,7 +186,7 @@ function codeLiteral(): void {
   let u: u32 = hasUntil ? oldByteAt(until, n, 1) : NO_BYTE;
   const matches = isMatching();
   let m: u32 = matches ? <u32>load<u8>(freshBase + <usize>matchAt) : NO_BYTE;
-  const al: u32 = isWordy ? n & 3 : 0;
+  const al: u32 = isWordy ? n & 3 : isRv64 ? placeInRv64(n) : 0;
   let lengthClass = min(matchLength, 15) | ((matchMisses & 7) << 4);
   const inField = isX64 && findLiteralField(n, matches);
   const add = inField ? toTarget : 0;
@@ -214,7 +217,7 @@ function codeLiteral(): void {
   x.setHash(10, hash(14, a, c1));
   x.setHash(13, hash(18, a | (nextOld << 9), c1));
   if (isX64) setLiteralContexts(x, inField);
-  else setPlainContexts(x, n, isWordy, oldTop(after, al));
+  else setPlainContexts(x, n, al, isWordy, oldTop(after, al));
   countAs(Cost.LITERALS, 0);
   const byte = (<u32>load<u8>(freshBase + <usize>n) + add) & 255;
   let symbol: u32 = 1;

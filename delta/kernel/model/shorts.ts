@@ -6,6 +6,7 @@ import { Block } from '../map/block';
 import { mapAddress } from '../map/map';
 import { alloc } from '../memory';
 import { isThumbStart } from '../refs/arm';
+import { isStart } from '../refs/rv64';
 import * as forms from '../refs/short-forms';
 import { Form } from '../refs/short-forms';
 import { isThumbAt, openArmMode } from '../scan/arm-mode';
@@ -31,7 +32,7 @@ export const SHORT_BYTES: usize = 16;
 export const MAX_WINDOW: u32 = 64;
 /** Bytes before and after the window that matter, to `occupied` too. */
 export const MARGIN: u32 = 4;
-/** Old bytes before the window that tell where Thumb instructions begin. */
+/** Old bytes before the window that tell where Thumb and RISC-V instructions begin. */
 const LOOK_BACK: u32 = 32;
 
 /** What the last call found. */
@@ -91,6 +92,7 @@ export function findShorts(block: Block, image: Image, fresh: Image, from: u32, 
 /** How far such fields lead. */
 function reachOf(image: Image): u32 {
   if (image.machine === Machine.X64) return 132;
+  if (image.machine === Machine.RV64) return 2048;
   return image.machine === Machine.A32 ? 4200 : 0;
 }
 
@@ -125,6 +127,9 @@ function formAt(image: Image, offset: u32, place: u32, position: u32, index: u32
     return forms.x64Form(load<u8>(at - 1));
   }
   if ((place & 1) !== 0) return Form.NONE;
+  if (image.machine === Machine.RV64) {
+    return isStart(at, bytes) ? forms.rv64Form(load<u16>(at)) : Form.NONE;
+  }
   if (isThumbAt(image, offset, place)) {
     return isThumbStart(at, bytes) ? forms.thumbForm(load<u32>(at)) : Form.NONE;
   }

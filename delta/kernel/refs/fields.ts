@@ -5,6 +5,7 @@ import { Image, isLoaded, NO_PLACE, placeOf, valueOf } from '../elf/image';
 import * as a64 from './a64';
 import * as arm from './arm';
 import { Kind } from './kinds';
+import * as rv64 from './rv64';
 
 /** Offsets of old or new bytes lie below. */
 const OFFSET_END: u64 = 1 << 31;
@@ -67,6 +68,20 @@ export function putField(
     case Kind.A32_PLT:
       arm.putPltEntry(at, place, target);
       break;
+    case Kind.RV_JAL:
+    case Kind.RV_BRANCH:
+      store<u32>(at, rv64.withDistance(kind, load<u32>(at), target - place));
+      break;
+    case Kind.RV_PAIR:
+      store<u32>(at, rv64.withHigh(load<u32>(at), target - place));
+      store<u32>(at, rv64.withLow(load<u32>(at, 4), target - place), 4);
+      break;
+    case Kind.RV_HIGH:
+      store<u32>(at, rv64.withHigh(load<u32>(at), target - place));
+      break;
+    case Kind.RV_LOW:
+      store<u32>(at, rv64.withLow(load<u32>(at), target - base));
+      break;
     case Kind.FILE32:
       store<u32>(at, (target - base) / max<u32>(aux, 1));
       break;
@@ -79,7 +94,7 @@ export function putField(
 /**
  * The target of the field at `at`, which stands at `place` in `image`; NO_PLACE if nothing is loaded
  * there or the bytes hold no such field. Of A64_LO12 only the low bits are known: the page is that of
- * `hint`. Of A64_ADRP they are not: always NO_PLACE.
+ * `hint`. Of A64_ADRP, RV_HIGH and RV_LOW too little is: always NO_PLACE.
  */
 export function takeField(
   kind: u32,
@@ -137,6 +152,14 @@ function addressIn(kind: u32, aux: u32, at: usize, place: u32, base: u32, hint: 
       return word + base + aux;
     case Kind.A32_PLT:
       return arm.isPltEntry(at) ? arm.pltTarget(at, place) : NO_PLACE;
+    case Kind.RV_JAL:
+    case Kind.RV_BRANCH:
+      return rv64.jumpKind(word) === kind ? rv64.jumpTarget(kind, word, place) : NO_PLACE;
+    case Kind.RV_PAIR: {
+      const low = load<u32>(at, 4);
+      const isPair = rv64.isAuipc(word) && rv64.isLow(word, low);
+      return isPair ? rv64.pairTarget(word, low, place) : NO_PLACE;
+    }
     default:
       return NO_PLACE;
   }

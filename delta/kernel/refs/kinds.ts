@@ -44,11 +44,22 @@ export const enum Kind {
   A32_PREL31 = 20,
   /** x86-64: a word of a jump table, relative to `base`, the address of the table's first word. */
   TABLE32 = 21,
+  /** RISC-V: JAL (20 bits of halfwords). */
+  RV_JAL = 22,
+  /** RISC-V: conditional branches of 32 bits (12 bits of halfwords). */
+  RV_BRANCH = 23,
+  /** RISC-V: AUIPC and, right after it, the ADDI, JALR, load or store that adds to it. */
+  RV_PAIR = 24,
+  /** RISC-V: an AUIPC that the like is added to later. */
+  RV_HIGH = 25,
+  /** RISC-V: what adds to an AUIPC; `base` is the AUIPC's address. */
+  RV_LOW = 26,
 }
 
 /** Bytes of the field. */
 export function fieldBytes(kind: u32): u32 {
-  return kind === Kind.ABS64 || kind === Kind.STEP64 ? 8 : kind === Kind.A32_PLT ? 12 : 4;
+  if (kind === Kind.A32_PLT) return 12;
+  return kind === Kind.ABS64 || kind === Kind.STEP64 || kind === Kind.RV_PAIR ? 8 : 4;
 }
 
 /** True if target and base are offsets of old bytes rather than addresses. */
@@ -64,7 +75,8 @@ export function hasBase(kind: u32): bool {
     kind === Kind.TABLE32 ||
     kind === Kind.A32_LITERAL ||
     kind === Kind.FILE32 ||
-    kind === Kind.SYMBOL
+    kind === Kind.SYMBOL ||
+    kind === Kind.RV_LOW
   );
 }
 

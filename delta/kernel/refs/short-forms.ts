@@ -1,6 +1,15 @@
 // Short pc-relative fields: they mostly lead to a place in their own function, which moves with them,
 // so they are no references; but where a block ends in between, the distance changes.
 
+import {
+  isShortBranch,
+  isShortJump,
+  shortBranchDistance,
+  shortJumpDistance,
+  withShortBranchDistance,
+  withShortJumpDistance,
+} from './rv64-short';
+
 /** How a field is coded. */
 export const enum Form {
   NONE = 0,
@@ -18,6 +27,9 @@ export const enum Form {
   /** Arm: LDR (literal) A1, VLDR (literal). */
   ARM_LOAD = 9,
   ARM_LOAD_VECTOR = 10,
+  /** RISC-V: C.BEQZ and C.BNEZ, C.J. */
+  RV_BRANCH = 11,
+  RV_JUMP = 12,
 }
 
 export function x64Form(opcode: u32): Form {
@@ -29,6 +41,11 @@ export function armForm(word: u32): Form {
   if (word >> 28 === 15) return Form.NONE;
   if ((word & 0x0f7f0000) === 0x051f0000) return Form.ARM_LOAD;
   return (word & 0x0f3f0e00) === 0x0d1f0a00 ? Form.ARM_LOAD_VECTOR : Form.NONE;
+}
+
+export function rv64Form(half: u32): Form {
+  if (isShortJump(half)) return Form.RV_JUMP;
+  return isShortBranch(half) ? Form.RV_BRANCH : Form.NONE;
 }
 
 /** Of the instruction whose first halfword is the lower half of `word`. */
@@ -48,23 +65,27 @@ export function thumbForm(word: u32): Form {
 /** Bytes of the field, or of the instruction that holds it. */
 export function formBytes(form: Form): u32 {
   if (form <= Form.X64_JUMP) return 1;
+  if (form >= Form.RV_BRANCH) return 2;
   return form <= Form.THUMB_LOAD ? 2 : 4;
 }
 
 /** Forms whose predictions are right about as often: 0 to 3. */
 export function formGroup(form: Form): u32 {
+  if (form >= Form.RV_BRANCH) return form === Form.RV_JUMP ? 1 : 0;
   if (form === Form.X64_JUMP || form === Form.THUMB_BRANCH) return 1;
   if (form === Form.THUMB_COMPARE) return 2;
   return isLoad(form) ? 3 : 0;
 }
 
 function isLoad(form: Form): bool {
-  return form === Form.THUMB_LOAD || form === Form.THUMB_LOAD_WIDE || form >= Form.ARM_LOAD;
+  if (form === Form.THUMB_LOAD || form === Form.THUMB_LOAD_WIDE) return true;
+  return form === Form.ARM_LOAD || form === Form.ARM_LOAD_VECTOR;
 }
 
 /** What the distance of a field at address `place` counts from. */
 export function formPc(form: Form, place: u32): u32 {
   if (form <= Form.X64_JUMP) return place + 1;
+  if (form >= Form.RV_BRANCH) return place;
   if (form >= Form.ARM_LOAD) return place + 8;
   return isLoad(form) ? (place + 4) & ~3 : place + 4;
 }
@@ -88,6 +109,10 @@ export function distanceOf(form: Form, word: u32): i32 {
       return signed(word & 0xfff, word & 0x00800000);
     case Form.ARM_LOAD_VECTOR:
       return signed((word & 0xff) * 4, word & 0x00800000);
+    case Form.RV_BRANCH:
+      return shortBranchDistance(word);
+    case Form.RV_JUMP:
+      return shortJumpDistance(word);
     default:
       return (<i32>(word << 24)) >> 24;
   }
@@ -108,8 +133,10 @@ function wideDistance(word: u32): i32 {
 export function holdsDistance(form: Form, distance: i32): bool {
   switch (form) {
     case Form.THUMB_BRANCH_IF:
+    case Form.RV_BRANCH:
       return distance >= -256 && distance < 256;
     case Form.THUMB_BRANCH:
+    case Form.RV_JUMP:
       return distance >= -2048 && distance < 2048;
     case Form.THUMB_COMPARE:
       return distance >= 0 && distance < 128;
@@ -148,6 +175,10 @@ export function withDistance(form: Form, word: u32, distance: i32): u32 {
       return (word & ~0x00800fff) | size | (isUp ? 0x00800000 : 0);
     case Form.ARM_LOAD_VECTOR:
       return (word & ~0x008000ff) | (size >> 2) | (isUp ? 0x00800000 : 0);
+    case Form.RV_BRANCH:
+      return withShortBranchDistance(word, distance);
+    case Form.RV_JUMP:
+      return withShortJumpDistance(word, distance);
     default:
       return distance & 0xff;
   }

@@ -39,7 +39,7 @@ export function keepRefs(count: u32): void {
 /** Adds a reference; beyond the capacity, which no real page reaches, it is left out. */
 export function emit(offset: u32, kind: u32, aux: u32, target: u32, base: u32): void {
   if (refCount === CAPACITY) return;
-  if (kind >= <u32>Kind.FILE32 && isLeftOut(Step.TABLE_FIELDS)) return;
+  if (isTableKind(kind) && isLeftOut(Step.TABLE_FIELDS)) return;
   const ref = changetype<Ref>(refs + <usize>refCount * REF_BYTES);
   ref.offset = offset;
   ref.target = target;
@@ -47,4 +47,9 @@ export function emit(offset: u32, kind: u32, aux: u32, target: u32, base: u32): 
   ref.kind = <u8>kind;
   ref.aux = <u8>aux;
   refCount++;
+}
+
+@inline
+function isTableKind(kind: u32): bool {
+  return kind >= <u32>Kind.FILE32 && kind < <u32>Kind.RV_JAL;
 }

@@ -170,6 +170,7 @@ function rewrite(kind: u32, hint: u32, at: usize, target: u32, image: Image): vo
 
 /** True if other bits of an instruction share the field's bytes. */
 function isInstruction(kind: u32): bool {
+  if (kind >= <u32>Kind.RV_JAL) return true;
   return (kind >= <u32>Kind.A64_B26 && kind <= <u32>Kind.A32_B24) || kind === Kind.A32_PLT;
 }
 

@@ -1,4 +1,4 @@
-import { buildElf, CODE, LOADED, type Elf } from './elf-builder.ts';
+import { buildElf, CODE, LOADED, type Elf } from '../../../bench/fuzz/elf-builder.ts';
 import { type Matched } from './eh-session.ts';
 
 /** A function: `steps` are the bytes before each change of its frame. */

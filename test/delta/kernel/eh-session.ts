@@ -1,5 +1,5 @@
 import { compileKernel, startKernel, type StartedKernel } from './compile.ts';
-import { type Elf } from './elf-builder.ts';
+import { type Elf } from '../../../bench/fuzz/elf-builder.ts';
 
 const ENTRY = `
 import { closeEncoding, isUsedUp, openDecoding, openEncoding } from 'kernel/code/arith';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileKernel, startKernel } from './compile.ts';
-import { buildElf, CODE, LOADED, WRITABLE } from './elf-builder.ts';
+import { buildElf, CODE, LOADED, WRITABLE } from '../../../bench/fuzz/elf-builder.ts';
 
 const ENTRY = `
 import { openOld } from 'kernel/old';

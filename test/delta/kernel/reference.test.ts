@@ -7,7 +7,7 @@ import { decodeWithKernel, encodePair } from '../reference/kernel-coder.ts';
 import { sampleProgram, twoVersions } from '../reference/sample-programs.ts';
 import type { Source } from '../reference/sources.ts';
 import { noise, prose, touched } from '../support.ts';
-import { sampleElf } from './sample-elf.ts';
+import { sampleElf } from '../../../bench/fuzz/sample-elf.ts';
 
 /** The kernel codes, the reference decodes; returns how many bytes were coded. */
 function compare(
@@ -79,7 +79,7 @@ describe.each(PROFILES)('the reference decodes what the kernel codes: %s profile
     compare(profile, old, fresh);
   });
 
-  it.each(['x64', 'a64', 'a32', 'thumb'] as const)(
+  it.each(['x64', 'a64', 'a32', 'thumb', 'rv64'] as const)(
     'the next version of a program: %s',
     (machine) => {
       const [old, fresh] = twoVersions(7, 120);
@@ -119,12 +119,16 @@ describe.each(PROFILES)('the reference decodes what the kernel codes: %s profile
 
   it('any edits of a program', () => {
     fc.assert(
-      fc.property(edits, fc.constantFrom('x64', 'a64', 'thumb', 'tables'), (list, machine) => {
-        const [functions] = twoVersions(11, 50);
-        const old =
-          machine === 'tables' ? sampleElf(true).bytes : sampleProgram(machine, functions);
-        compare(profile, old, edited(old, list));
-      }),
+      fc.property(
+        edits,
+        fc.constantFrom('x64', 'a64', 'thumb', 'rv64', 'tables'),
+        (list, machine) => {
+          const [functions] = twoVersions(11, 50);
+          const old =
+            machine === 'tables' ? sampleElf(true).bytes : sampleProgram(machine, functions);
+          compare(profile, old, edited(old, list));
+        },
+      ),
       { numRuns: 10 },
     );
   });

@@ -1,6 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { buildElf, CODE, type Elf, LOADED, type SectionSpec, WRITABLE } from './elf-builder.ts';
-import { FUNCTIONS, GO, GO_RECORD_BYTES, GO_RECORDS, sampleElf, SYMBOLS } from './sample-elf.ts';
+import {
+  buildElf,
+  CODE,
+  type Elf,
+  LOADED,
+  type SectionSpec,
+  WRITABLE,
+} from '../../../bench/fuzz/elf-builder.ts';
+import {
+  FUNCTIONS,
+  GO,
+  GO_RECORD_BYTES,
+  GO_RECORDS,
+  sampleElf,
+  SYMBOLS,
+} from '../../../bench/fuzz/sample-elf.ts';
 import { type FoundRef, ScanSession } from './scan-session.ts';
 
 /** Kinds of delta/kernel/refs/kinds.ts. */

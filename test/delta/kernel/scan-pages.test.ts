@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sampleElf } from './sample-elf.ts';
+import { sampleElf } from '../../../bench/fuzz/sample-elf.ts';
 import { type FoundRef, ScanSession } from './scan-session.ts';
 
 /** Bytes of a field, by kind (delta/kernel/refs/kinds.ts). */

@@ -1,5 +1,7 @@
 import type { BitReader } from './bit-reader.ts';
 import { Bytes } from './bytes.ts';
+import { isWordy, placeInRv64 } from './code-layout.ts';
+import { Machine } from './image.ts';
 import {
   type LiteralFacts,
   literalContexts,
@@ -34,17 +36,19 @@ export interface ByteRun {
 export class ByteLiterals {
   readonly #reader: BitReader;
   readonly #x64: X64Code;
+  readonly #machine: Machine;
   readonly #isWordy: boolean;
   readonly #mixer: Mixer;
   #places = new RecentPlaces();
   /** The target of the field that the match has in place of the one at hand. */
   #matchTarget: number | undefined;
 
-  constructor(reader: BitReader, x64: X64Code, isWordy: boolean) {
+  constructor(reader: BitReader, x64: X64Code, machine: Machine) {
     this.#reader = reader;
     this.#x64 = x64;
-    this.#isWordy = isWordy;
-    this.#mixer = new Mixer(isWordy ? WORDY_LITERALS : LITERALS);
+    this.#machine = machine;
+    this.#isWordy = isWordy(machine);
+    this.#mixer = new Mixer(this.#isWordy ? WORDY_LITERALS : LITERALS);
   }
 
   forgetPlaces(): void {
@@ -116,7 +120,7 @@ export class ByteLiterals {
     field: X64Field | undefined,
   ): LiteralFacts & { readonly matched: number } {
     const n = out.at;
-    const alignment = this.#isWordy ? n & 3 : 0;
+    const alignment = this.#alignment(out);
     const asTarget = (byte: number) =>
       field && byte < NO_BYTE ? (byte + toTarget(field)) & 255 : byte;
     const a = after.byte(n);
@@ -149,6 +153,12 @@ export class ByteLiterals {
       phase: isX64 ? this.#x64.phase : undefined,
       field,
     };
+  }
+
+  /** Bytes before in the instruction or word, as far as they are told apart. */
+  #alignment(out: Output): number {
+    if (this.#isWordy) return out.at & 3;
+    return this.#machine === Machine.rv64 ? placeInRv64(out) : 0;
   }
 
   #symbol(facts: LiteralFacts, source: (p: number) => number): number {

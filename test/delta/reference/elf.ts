@@ -46,6 +46,7 @@ export function parseElf(
 function machineOf(number: number, is64: boolean): Machine {
   if (number === 62 && is64) return Machine.x64;
   if (number === 183 && is64) return Machine.a64;
+  if (number === 243 && is64) return Machine.rv64;
   return number === 40 && !is64 ? Machine.a32 : Machine.none;
 }
 

@@ -5,6 +5,7 @@ import * as arm from './arm.ts';
 import type { Bytes } from './bytes.ts';
 import type { Image } from './image.ts';
 import { Kind } from './kinds.ts';
+import * as rv64 from './rv64.ts';
 import { u32 } from './word.ts';
 
 /** A field: its bytes from `at`, at address `place` (or its new offset, where it has no address). */
@@ -71,6 +72,20 @@ export function putField(
       break;
     case Kind.armPlt:
       arm.putPltEntry(bytes, at, place, target);
+      break;
+    case Kind.rvJump:
+    case Kind.rvBranch:
+      put(rv64.withJumpDistance(kind, bytes.u32(at), target - place));
+      break;
+    case Kind.rvPair:
+      put(rv64.withHigh(bytes.u32(at), target - place));
+      bytes.setU32(at + 4, rv64.withLow(bytes.u32(at + 4), target - place));
+      break;
+    case Kind.rvHigh:
+      put(rv64.withHigh(bytes.u32(at), target - place));
+      break;
+    case Kind.rvLow:
+      put(rv64.withLow(bytes.u32(at), target - base));
       break;
     case Kind.file32:
       put(Math.floor(u32(target - base) / Math.max(aux, 1)));
@@ -148,6 +163,14 @@ function addressIn(bytes: Bytes, at: number, field: Field, hint: number): number
       return word + base + aux;
     case Kind.armPlt:
       return arm.isPltEntry(bytes, at) ? arm.pltTarget(bytes, at, place) : undefined;
+    case Kind.rvJump:
+    case Kind.rvBranch:
+      return rv64.jumpKind(word) === kind ? place + rv64.jumpDistance(kind, word) : undefined;
+    case Kind.rvPair: {
+      const low = bytes.u32(at + 4);
+      const isPair = rv64.isAuipc(word) && rv64.addsTo(word, low);
+      return isPair ? place + rv64.pairDistance(word, low) : undefined;
+    }
     default:
       return undefined;
   }

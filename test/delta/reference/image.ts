@@ -2,7 +2,7 @@
 
 import { u32 } from './word.ts';
 
-export const Machine = { none: 0, x64: 1, a64: 2, a32: 3 } as const;
+export const Machine = { none: 0, x64: 1, a64: 2, a32: 3, rv64: 4 } as const;
 
 export type Machine = (typeof Machine)[keyof typeof Machine];
 

@@ -22,6 +22,11 @@ export const Kind = {
   step64: 19,
   armUnwind: 20,
   jumpTable: 21,
+  rvJump: 22,
+  rvBranch: 23,
+  rvPair: 24,
+  rvHigh: 25,
+  rvLow: 26,
 } as const;
 
 export type Kind = (typeof Kind)[keyof typeof Kind];
@@ -36,9 +41,11 @@ export interface Ref {
   readonly base: number;
 }
 
+const WIDE: readonly Kind[] = [Kind.address64, Kind.step64, Kind.rvPair];
+
 export function fieldBytes(kind: Kind): number {
   if (kind === Kind.armPlt) return 12;
-  return kind === Kind.address64 || kind === Kind.step64 ? 8 : 4;
+  return WIDE.includes(kind) ? 8 : 4;
 }
 
 /** Target and base are offsets of old bytes. */
@@ -57,6 +64,7 @@ const WITH_BASE: readonly Kind[] = [
   Kind.armLiteral,
   Kind.file32,
   Kind.symbol,
+  Kind.rvLow,
 ];
 
 export function hasBase(kind: Kind): boolean {

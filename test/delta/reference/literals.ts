@@ -69,7 +69,7 @@ export class MixedLiterals implements Literals {
     this.#pair = pair;
     this.#view = new OldView(pair, targets);
     this.#x64 = x64;
-    this.#bytes = new ByteLiterals(reader, x64, isWordy(pair.fresh.machine));
+    this.#bytes = new ByteLiterals(reader, x64, pair.fresh.machine);
   }
 
   run(run: Run, out: Output): void {

@@ -1,11 +1,23 @@
 // Small programs with code, and their next versions.
 
-import { buildElf, CODE, LOADED, type SectionSpec, WRITABLE } from '../kernel/elf-builder.ts';
+import {
+  buildElf,
+  CODE,
+  LOADED,
+  type SectionSpec,
+  WRITABLE,
+} from '../../../bench/fuzz/elf-builder.ts';
 import { random } from '../support.ts';
 
-export type SampleMachine = 'x64' | 'a64' | 'a32' | 'thumb';
+export type SampleMachine = 'x64' | 'a64' | 'a32' | 'thumb' | 'rv64';
 
-const NUMBERS: Readonly<Record<SampleMachine, number>> = { x64: 62, a64: 183, a32: 40, thumb: 40 };
+const NUMBERS: Readonly<Record<SampleMachine, number>> = {
+  x64: 62,
+  a64: 183,
+  a32: 40,
+  thumb: 40,
+  rv64: 243,
+};
 
 /** One function of a sample program: the same for the same seed wherever it stands. */
 interface SampleFunction {
@@ -15,7 +27,7 @@ interface SampleFunction {
 
 /** A program of functions that call each other and read data. */
 export function sampleProgram(machine: SampleMachine, functions: readonly number[]): Uint8Array {
-  const is64 = machine === 'x64' || machine === 'a64';
+  const is64 = machine !== 'a32' && machine !== 'thumb';
   const made = functions.map((seed) => ({ seed, words: 24 + (seed % 17) }));
   const code: SectionSpec = {
     name: '.text',
@@ -101,6 +113,8 @@ function instruction(machine: SampleMachine, next: () => number, place: Place): 
       return thumbWord(what, next, place);
     case 'x64':
       return x64Word(what, next);
+    case 'rv64':
+      return rv64Word(what, next, place);
   }
 }
 
@@ -133,6 +147,24 @@ function thumbWord(what: number, next: () => number, { at, code }: Place): numbe
   }
   if (what === 1) return (0xd000 | (next() & 0x7ff) | (half() << 16)) >>> 0;
   if (what === 2) return (0x4800 | (next() & 0x707) | ((0x4478 | (next() & 7)) << 16)) >>> 0;
+  return (half() | (half() << 16)) >>> 0;
+}
+
+/** Calls, AUIPCs with what is added to them at once or later, jumps and moves of 16 bits. */
+function rv64Word(what: number, next: () => number, { at, code, data }: Place): number {
+  const register = 8 + (next() & 1);
+  const half = () => 0x8082 | ((next() & 7) << 2) | (register << 7);
+  if (what === 0) {
+    const far = code - at;
+    const low = ((far & 0x100000) << 11) | ((far & 0x7fe) << 20) | ((far & 0x800) << 9);
+    return (0xef | low | (far & 0xff000)) >>> 0;
+  }
+  if (what === 1) return (0x63 | ((next() & 15) << 8) | ((next() & 7) << 12)) >>> 0;
+  if (what === 2) return (0x17 | (register << 7) | ((data - at + 0x800) & ~0xfff)) >>> 0;
+  if (what === 3) return (0x13 | (register << 7) | (register << 15) | ((data - at) << 20)) >>> 0;
+  if (what === 4) return (0x3023 | (register << 15) | ((next() & 15) << 7)) >>> 0;
+  if (what === 5) return (0xa001 | (next() & 0x1ffc) | (half() << 16)) >>> 0;
+  if (what === 6) return (0xc001 | (next() & 0x3ffc) | (half() << 16)) >>> 0;
   return (half() | (half() << 16)) >>> 0;
 }
 

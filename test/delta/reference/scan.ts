@@ -11,6 +11,7 @@ import { scanPclntab, scanTypelink } from './scan-go.ts';
 import { scanArmUnwind } from './scan-arm-unwind.ts';
 import { scanData, scanGnuHash, scanRelocations, scanSymbols } from './scan-data.ts';
 import { scanJumpTables } from './scan-jump-tables.ts';
+import { scanRv64 } from './scan-rv64.ts';
 import { scanX64 } from './scan-x64.ts';
 
 const PAGE = 4096;
@@ -94,6 +95,8 @@ function scanCode(old: Bytes, image: Image, section: Section, from: number, to: 
       return scanA64(old, image, section, from, to);
     case Machine.a32:
       return scanArm(old, image, section, from, to);
+    case Machine.rv64:
+      return scanRv64(old, image, section, from, to);
     case Machine.none:
       return [];
   }

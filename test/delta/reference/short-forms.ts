@@ -1,5 +1,6 @@
 // Short pc-relative fields (CODING.md, "Short fields"; ARMv7-A ARM, A8.8).
 
+import { shortDistance, type ShortForm, withShortDistance } from './rv64.ts';
 import { u32 } from './word.ts';
 
 export type Form =
@@ -13,7 +14,8 @@ export type Form =
   | 'thumb-load-wide'
   | 'thumb-branch-wide'
   | 'arm-load'
-  | 'arm-load-vector';
+  | 'arm-load-vector'
+  | ShortForm;
 
 export function x64Form(opcode: number): Form {
   if (opcode === 0xeb) return 'x64-jump';
@@ -50,13 +52,14 @@ function isLoad(form: Form): boolean {
 
 /** Forms whose predictions are right about as often. */
 export function formGroup(form: Form): number {
-  if (form === 'x64-jump' || form === 'thumb-branch') return 1;
+  if (form === 'x64-jump' || form === 'thumb-branch' || form === 'rv-jump') return 1;
   if (form === 'thumb-compare') return 2;
   return isLoad(form) ? 3 : 0;
 }
 
 /** What the distance of a field at address `place` counts from. */
 export function formPc(form: Form, place: number): number {
+  if (form.startsWith('rv')) return place;
   if (form.startsWith('x64')) return place + 1;
   if (form.startsWith('arm')) return place + 8;
   return isLoad(form) ? u32((place + 4) & ~3) : place + 4;
@@ -88,6 +91,9 @@ export function distanceOf(form: Form, word: number): number {
       return up(word & 0xfff, 0x00800000);
     case 'arm-load-vector':
       return up((word & 0xff) * 4, 0x00800000);
+    case 'rv-branch':
+    case 'rv-jump':
+      return shortDistance(form, word);
   }
 }
 
@@ -103,8 +109,10 @@ export function holdsDistance(form: Form, distance: number): boolean {
     case 'x64-jump-if':
       return distance >= -128 && distance < 128;
     case 'thumb-branch-if':
+    case 'rv-branch':
       return distance >= -256 && distance < 256;
     case 'thumb-branch':
+    case 'rv-jump':
       return distance >= -2048 && distance < 2048;
     case 'thumb-compare':
       return distance >= 0 && distance < 128;
@@ -149,5 +157,8 @@ export function withDistance(form: Form, word: number, distance: number): number
       return u32((word & ~0x00800fff) | size | (isUp ? 0x00800000 : 0));
     case 'arm-load-vector':
       return u32((word & ~0x008000ff) | (size >> 2) | (isUp ? 0x00800000 : 0));
+    case 'rv-branch':
+    case 'rv-jump':
+      return withShortDistance(form, word, distance);
   }
 }

@@ -2,6 +2,7 @@ import { isThumbStart } from './arm-code.ts';
 import type { Block } from './block-map.ts';
 import { type Image, Machine } from './image.ts';
 import type { Pair } from './pair.ts';
+import * as rv64 from './rv64.ts';
 import * as forms from './short-forms.ts';
 import { u32 } from './word.ts';
 
@@ -18,12 +19,13 @@ export interface Short {
 
 /** Bytes after the window that are read. */
 const MARGIN = 4;
-/** Old bytes before the window that tell where Thumb instructions begin. */
+/** Old bytes before the window that tell where Thumb and RISC-V instructions begin. */
 const LOOK_BACK = 32;
 
 /** How far such fields lead. */
 function reachOf(image: Image): number {
   if (image.machine === Machine.x64) return 132;
+  if (image.machine === Machine.rv64) return 2048;
   return image.machine === Machine.a32 ? 4200 : 0;
 }
 
@@ -116,6 +118,10 @@ class OldWindow {
       return forms.x64Form(this.byte(at - 1));
     }
     if (place % 2 !== 0) return 'none';
+    if (this.#image.machine === Machine.rv64) {
+      const starts = rv64.isStart(at, this.#first, (one) => this.word(one, 2));
+      return (starts ? rv64.shortForm(this.word(at, 2)) : undefined) ?? 'none';
+    }
     const isThumb = this.#pair.armModes.isThumb(this.#image, this.#block.old + at, place);
     if (!isThumb) return place % 4 === 0 ? forms.armForm(this.word(at, 4)) : 'none';
     const isStart = isThumbStart(at, this.#first, (one) => this.word(one, 2));

@@ -1,0 +1,19 @@
+import type { Random } from './random.ts';
+
+/** What is given hostile input. */
+export interface Target {
+  readonly name: string;
+  /** Its part of all executions. */
+  readonly weight: number;
+  /** Makes the right inputs that hostile ones are made of; called once in a thread. */
+  open(): Promise<Execute>;
+}
+
+/**
+ * One execution. Ends, or throws a coded error (`CodedError`) for input that it refuses; anything else is a
+ * finding.
+ */
+export type Execute = (random: Random) => Promise<void>;
+
+/** Input that was accepted gave something wrong. */
+export class Wrong extends Error {}
