@@ -10,6 +10,8 @@ export interface Finding {
   readonly target: string;
   readonly number: number;
   readonly problem: string;
+  /** The hostile bytes by name. */
+  readonly inputs: Readonly<Record<string, Uint8Array>>;
 }
 
 /** One execution, by its number: what is wrong with it, or undefined. */
@@ -19,9 +21,14 @@ export async function execute(
   seed: number,
   number: number,
 ): Promise<Finding | undefined> {
+  const inputs: Record<string, Uint8Array> = {};
   const once = async (): Promise<{ readonly ms: number; readonly problem: string | undefined }> => {
     const started = performance.now();
-    const problem = await problemOf(() => run(new Random(seed, target, number)));
+    const problem = await problemOf(() =>
+      run(new Random(seed, target, number), (name, bytes) => {
+        inputs[name] = bytes;
+      }),
+    );
     return { ms: performance.now() - started, problem };
   };
   let { ms, problem } = await once();
@@ -29,7 +36,7 @@ export async function execute(
     ({ ms, problem } = await once());
   }
   if (ms > MAX_MS) problem ??= `took ${Math.round(ms)} ms`;
-  return problem === undefined ? undefined : { target, number, problem };
+  return problem === undefined ? undefined : { target, number, problem, inputs };
 }
 
 /** Errors with a code refuse the input, unless a trap of the kernel is behind them. */
@@ -38,8 +45,12 @@ async function problemOf(run: () => Promise<void>): Promise<string | undefined> 
     await run();
     return undefined;
   } catch (error) {
-    const trap = error instanceof Error && error.cause instanceof WebAssembly.RuntimeError;
-    if (error instanceof CodedError && !trap) return undefined;
+    if (error instanceof CodedError && !isTrap(error)) return undefined;
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
+}
+
+function isTrap(error: unknown): boolean {
+  if (error instanceof WebAssembly.RuntimeError) return true;
+  return error instanceof Error && isTrap(error.cause);
 }

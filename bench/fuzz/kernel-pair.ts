@@ -4,6 +4,11 @@ import { Wrong } from './target.ts';
 
 /** What a device may spend on a kernel (FORMAT.md). */
 const MAX_DECODER_BYTES = 32 * 1024 * 1024;
+/** What an encoder may take: so much, and so many bytes for each of old and new. */
+const ENCODER_BYTES = 64 * 1024 * 1024;
+const ENCODER_FACTOR = 64;
+/** Decoding stops after this much: a lie about the length is none about the time. */
+const ENOUGH_BYTES = 256 * 1024;
 
 export type Streams = readonly Buffer[];
 
@@ -47,22 +52,24 @@ export class PairKernel {
       kernel.call('encodeSection', from);
       sections.push(outputsOf(kernel));
     }
+    checkMemory(kernel, ENCODER_BYTES + ENCODER_FACTOR * (old.length + fresh.length));
     return { profile, newBytes: fresh.length, control, sections };
   }
 
-  /** What the streams make of `old`: as long as they say, or an error. */
-  decode(old: Buffer, pair: CodedPair): Buffer {
+  /**
+   * What the streams make of `old` from new byte `from` on, where the first section is said to begin;
+   * no more than some hundred KB of it.
+   */
+  decode(old: Buffer, pair: CodedPair, from = 0): Buffer {
     this.#old = old;
     const kernel = (this.#decoder ??= this.#newDecoder());
     try {
-      const made = decodeWith(kernel, old.length, pair);
-      if (kernel.bytes(0, 0).buffer.byteLength > MAX_DECODER_BYTES) {
-        throw new Wrong(`the decoder took ${kernel.bytes(0, 0).buffer.byteLength} bytes`);
-      }
-      return made;
+      return decodeWith(kernel, old.length, pair, from);
     } catch (error) {
       this.#decoder = undefined;
       throw error;
+    } finally {
+      checkMemory(kernel, MAX_DECODER_BYTES);
     }
   }
 
@@ -78,13 +85,13 @@ export class PairKernel {
   }
 }
 
-function decodeWith(kernel: Kernel, oldBytes: number, pair: CodedPair): Buffer {
+function decodeWith(kernel: Kernel, oldBytes: number, pair: CodedPair, from: number): Buffer {
   kernel.call('openDecoder', oldBytes, pair.newBytes, 1, pair.profile);
   kernel.call('setSource', 0, 0, oldBytes);
   putInputs(kernel, pair.control);
   kernel.call('decodeControl');
   const parts: Buffer[] = [];
-  let at = 0;
+  let at = from;
   for (const streams of pair.sections) {
     if (at >= pair.newBytes) break;
     putInputs(kernel, streams);
@@ -94,10 +101,17 @@ function decodeWith(kernel: Kernel, oldBytes: number, pair: CodedPair): Buffer {
       if (bytes === 0) break;
       parts.push(Buffer.from(kernel.output(0)));
       at += bytes;
+      if (at - from > ENOUGH_BYTES) return Buffer.concat(parts);
     }
     if (at !== end) throw new Wrong(`a section to ${end} ended at ${at}`);
   }
   return Buffer.concat(parts);
+}
+
+function checkMemory(kernel: Kernel, bound: number): void {
+  const { byteLength } = kernel.bytes(0, 0).buffer;
+  if (byteLength > bound)
+    throw new Wrong(`a kernel took ${byteLength} bytes, the bound is ${bound}`);
 }
 
 function putInputs(kernel: Kernel, streams: Streams): void {

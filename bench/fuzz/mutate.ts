@@ -21,6 +21,16 @@ export function overwrite(bytes: Buffer, random: Random): Buffer {
   return made;
 }
 
+/** As `overwrite`, in one of the areas that begin at `starts`: short tables are met as often as long ones. */
+export function overwriteArea(bytes: Buffer, starts: readonly number[], random: Random): Buffer {
+  const made = Buffer.from(bytes);
+  const area = random.below(starts.length);
+  const within = made.subarray(starts[area], starts[area + 1]);
+  const part = within.subarray(0, random.pick([64, 256, within.length]));
+  for (let left = 1 + random.below(MOST_CHANGES * 2); left > 0; left -= 1) setNumber(part, random);
+  return made;
+}
+
 function changed(bytes: Buffer, random: Random): Buffer {
   const at = random.below(bytes.length);
   const length = random.below(random.pick([2, 16, 256, bytes.length]));

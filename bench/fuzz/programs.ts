@@ -9,6 +9,8 @@ export interface Program {
   readonly bytes: Buffer;
   /** Where its code and its tables begin. */
   readonly offsets: readonly number[];
+  /** These, its file header and its section headers. */
+  readonly areas: readonly number[];
 }
 
 /** x86-64, AArch64, RISC-V, Arm. */
@@ -33,7 +35,7 @@ export function samplePrograms(): readonly Program[] {
     const text = elf.places.offset('.text');
     fillCode(bytes.subarray(text, text + 64 * FUNCTIONS), new Random('code', machine));
     const offsets = [...elf.places.offsets.values()].sort((a, b) => a - b);
-    return { machine, bytes, offsets };
+    return { machine, bytes, offsets, areas: [0, ...offsets, elf.headers] };
   });
 }
 

@@ -9,11 +9,14 @@ export interface Target {
   open(): Promise<Execute>;
 }
 
+/** Takes the hostile bytes of an execution, before they are used: a finding is written with them. */
+export type Keep = (name: string, bytes: Uint8Array) => void;
+
 /**
  * One execution. Ends, or throws a coded error (`CodedError`) for input that it refuses; anything else is a
  * finding.
  */
-export type Execute = (random: Random) => Promise<void>;
+export type Execute = (random: Random, keep: Keep) => Promise<void>;
 
 /** Input that was accepted gave something wrong. */
 export class Wrong extends Error {}

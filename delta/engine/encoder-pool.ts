@@ -10,6 +10,9 @@ interface Waiting {
 /** An encoder holds old and new bytes and, while it matches, about as much again. */
 const MEMORY_PER_BYTE = 2;
 
+/** A thread that took more than this is ended, so that its memory is free at once. */
+const KEPT_BYTES = 64 * 1024 * 1024;
+
 export interface PoolLimits {
   readonly threads: number;
   /** Memory that all threads may take together, roughly. A single pair may take more, alone. */
@@ -42,7 +45,8 @@ export class EncoderPool {
       thread = this.#idle.pop() ?? new EncoderThread(this.#module);
       return await thread.encode(input, options);
     } finally {
-      if (thread?.isAlive === true) this.#idle.push(thread);
+      if (thread?.isAlive === true && bytes <= KEPT_BYTES) this.#idle.push(thread);
+      else await thread?.close();
       this.#running -= 1;
       this.#runningBytes -= bytes;
       this.#startNext();

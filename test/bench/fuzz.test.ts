@@ -1,7 +1,14 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 
 import { execute } from '../../bench/fuzz/execute.ts';
-import { Wrong } from '../../bench/fuzz/target.ts';
+import { readFinding, writeFinding } from '../../bench/fuzz/finding-file.ts';
+import { mutate } from '../../bench/fuzz/mutate.ts';
+import { parseFuzzOptions } from '../../bench/fuzz/options.ts';
+import { Wrong, type Execute } from '../../bench/fuzz/target.ts';
 import { TARGETS } from '../../bench/fuzz/targets/all.ts';
 import { DeltaError } from '../../delta/errors.ts';
 
@@ -9,17 +16,18 @@ const SEED = 20261128;
 /** Of each target; those of the mixing coder take a hundred times as long as the others. */
 const EXECUTIONS = 400;
 const SLOW_EXECUTIONS = 25;
+const SLOWEST_EXECUTIONS = 6;
 
 describe('hostile input', () => {
   it.each(TARGETS.map((target) => [target.name, target] as const))(
     '%s: a coded error or the right bytes',
     async (name, target) => {
       const run = await target.open();
-      const count = name.endsWith('-small') ? SLOW_EXECUTIONS : EXECUTIONS;
+      const count = executionsOf(name);
       let refused = 0;
-      const counted: typeof run = async (random) => {
+      const counted: typeof run = async (random, keep) => {
         try {
-          await run(random);
+          await run(random, keep);
         } catch (error) {
           refused += 1;
           throw error;
@@ -28,12 +36,17 @@ describe('hostile input', () => {
       for (let number = 0; number < count; number += 1) {
         expect(await execute(counted, name, SEED, number)).toBeUndefined();
       }
-      // Most changes are seen, but for those of files that are coded anew.
+      // Changes are seen, but for those of files that are coded anew.
       if (!name.startsWith('round-trip')) expect(refused).toBeGreaterThan(0);
     },
     60_000,
   );
 });
+
+function executionsOf(name: string): number {
+  if (name === 'round-trip-small') return SLOWEST_EXECUTIONS;
+  return name.endsWith('-small') || name.startsWith('round-trip') ? SLOW_EXECUTIONS : EXECUTIONS;
+}
 
 describe('a finding', () => {
   it.each([
@@ -52,6 +65,46 @@ describe('a finding', () => {
   it('is no coded error', async () => {
     const refuse = () => Promise.reject(new DeltaError('bad_format', 'damaged'));
     expect(await execute(refuse, 'planted', 1, 7)).toBeUndefined();
+  });
+});
+
+describe('a target with a planted fault', () => {
+  /** Takes any bytes but those that end in zero. */
+  const planted: Execute = (random, keep) => {
+    const bytes = mutate(Buffer.from('seven bytes and more'), random);
+    keep('bytes', bytes);
+    if (bytes.at(-1) === 0) return Promise.reject(new Wrong('ends in zero'));
+    return Promise.reject(new DeltaError('bad_format', 'damaged'));
+  };
+  const target = { name: 'planted', weight: 1, open: () => Promise.resolve(planted) };
+
+  it('is reported, and its file runs the same again', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'rivulet-fuzz-'));
+    try {
+      const findings = [];
+      for (let number = 0; number < 2000; number += 1) {
+        const finding = await execute(planted, target.name, SEED, number);
+        if (finding !== undefined) findings.push(finding);
+      }
+      const [finding] = findings;
+      if (finding === undefined) throw new Error('the fault was not found');
+      const path = await writeFinding(join(dir, 'out'), SEED, finding);
+      expect((await readFile(path.replace(/json$/, 'bytes.bin'))).at(-1)).toBe(0);
+
+      const { seed, number } = await readFinding(path);
+      expect(await execute(planted, target.name, seed, number)).toEqual(finding);
+      const options = await parseFuzzOptions(['--replay', path], [target]);
+      expect(options).toMatchObject({ seed: SEED, only: finding.number, targets: [target] });
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+
+  it('is the only one that is known', async () => {
+    await expect(parseFuzzOptions(['--target', 'planted,other'], [target])).rejects.toThrow(
+      '--target other: there are planted',
+    );
+    await expect(parseFuzzOptions(['--seed', 'x'], [target])).rejects.toThrow('not a number');
   });
 });
 

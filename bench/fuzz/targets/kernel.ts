@@ -1,8 +1,8 @@
 import { PairKernel, type CodedPair, type Streams } from '../kernel-pair.ts';
-import { mutate, overwrite } from '../mutate.ts';
+import { mutate, overwriteArea } from '../mutate.ts';
 import { nextVersion, samplePrograms } from '../programs.ts';
 import { Random } from '../random.ts';
-import { Wrong, type Target } from '../target.ts';
+import { Wrong, type Keep, type Target } from '../target.ts';
 
 const PROFILES = { small: 0, fast: 1 } as const;
 type Profile = keyof typeof PROFILES;
@@ -10,6 +10,8 @@ type Profile = keyof typeof PROFILES;
 interface Sample {
   readonly old: Buffer;
   readonly fresh: Buffer;
+  /** Where parts of both files begin. */
+  readonly areas: readonly number[];
   readonly pair: CodedPair;
 }
 
@@ -25,13 +27,19 @@ export function streamsTarget(
     open: async () => {
       const kernel = await PairKernel.load();
       const samples = encodeSamples(kernel, profile);
-      return (random) => {
+      return (random, keep) => {
         const { old, pair } = random.pick(samples);
+        const isLie = random.below(8) === 0;
+        const newBytes = isLie && what === 'control' ? otherSize(pair, random) : pair.newBytes;
+        const from = isLie && what === 'section' ? random.below(newBytes) : 0;
         const hostile =
           what === 'control'
-            ? { ...pair, control: withOne(pair.control, random) }
+            ? { ...pair, newBytes, control: withOne(pair.control, random) }
             : { ...pair, sections: pair.sections.map((streams) => withOne(streams, random)) };
-        checkLength(kernel.decode(old, hostile), pair.newBytes);
+        keep('old', old);
+        keepStreams(keep, hostile);
+        const made = kernel.decode(old, hostile, from);
+        if (!isLie) checkLength(made, newBytes);
         return Promise.resolve();
       };
     },
@@ -46,9 +54,12 @@ export function oldBytesTarget(profile: Profile, weight: number): Target {
     open: async () => {
       const kernel = await PairKernel.load();
       const samples = encodeSamples(kernel, profile);
-      return (random) => {
-        const { old, pair } = random.pick(samples);
-        checkLength(kernel.decode(overwrite(old, random), pair), pair.newBytes);
+      return (random, keep) => {
+        const { old, areas, pair } = random.pick(samples);
+        const hostile = overwriteArea(old, areas, random);
+        keep('old', hostile);
+        keepStreams(keep, pair);
+        checkLength(kernel.decode(hostile, pair), pair.newBytes);
         return Promise.resolve();
       };
     },
@@ -63,13 +74,18 @@ export function roundTripTarget(profile: Profile, weight: number): Target {
     open: async () => {
       const kernel = await PairKernel.load();
       const samples = encodeSamples(kernel, profile);
-      return (random) => {
+      return (random, keep) => {
         const sample = random.pick(samples);
-        const old =
-          random.below(2) === 0 ? overwrite(sample.old, random) : mutate(sample.old, random);
-        const fresh = mutate(sample.fresh, random);
+        const change = (bytes: Buffer): Buffer =>
+          random.below(4) === 0
+            ? mutate(bytes, random)
+            : overwriteArea(bytes, sample.areas, random);
+        const old = change(sample.old);
+        const fresh = random.below(4) === 0 ? change(old) : change(sample.fresh);
+        keep('old', old);
+        keep('new', fresh);
         const pair = kernel.encode(PROFILES[profile], old, fresh);
-        if (!kernel.decode(old, pair).equals(fresh))
+        if (!kernel.decode(old, pair).equals(fresh.subarray(0, pair.newBytes)))
           throw new Wrong('other bytes than were encoded');
         return Promise.resolve();
       };
@@ -81,19 +97,29 @@ function encodeSamples(kernel: PairKernel, profile: Profile): readonly Sample[] 
   const random = new Random('samples');
   const text = Buffer.from(random.bytes(2000).toString('base64'));
   const pairs = [
-    ...samplePrograms().map((program) => [program.bytes, nextVersion(program, random)] as const),
-    [text, Buffer.concat([text.subarray(900), text.subarray(0, 1000)])] as const,
+    ...samplePrograms().map((program) => ({
+      ...{ old: program.bytes, fresh: nextVersion(program, random), areas: program.areas },
+    })),
+    { old: text, fresh: Buffer.concat([text.subarray(900), text.subarray(0, 1000)]), areas: [0] },
   ];
-  return pairs.map(([old, fresh]) => ({
-    old,
-    fresh,
-    pair: kernel.encode(PROFILES[profile], old, fresh),
+  return pairs.map((pair) => ({
+    ...pair,
+    pair: kernel.encode(PROFILES[profile], pair.old, pair.fresh),
   }));
 }
 
 function withOne(streams: Streams, random: Random): Streams {
   const victim = random.below(streams.length);
   return streams.map((bytes, n) => (n === victim ? mutate(bytes, random) : bytes));
+}
+
+function otherSize({ newBytes }: CodedPair, random: Random): number {
+  return random.pick([1, newBytes - 1, newBytes + 1, newBytes * 2, 1 << 20, 1 << 30]);
+}
+
+function keepStreams(keep: Keep, { control, sections }: CodedPair): void {
+  for (const [n, bytes] of control.entries()) keep(`control-${n}`, bytes);
+  for (const [n, bytes] of sections.flat().entries()) keep(`section-${n}`, bytes);
 }
 
 function checkLength({ length }: Buffer, expected: number): void {

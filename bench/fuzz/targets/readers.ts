@@ -17,8 +17,11 @@ const TYPES = '0157xgLKSDVM';
 /** What is made of a few KB stops to be of interest here; who reads layers bounds them. */
 const ENOUGH_BYTES = 16 * 1024 * 1024;
 
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield await Promise.resolve(bytes);
+/** In one piece, or in two. */
+async function* cut(bytes: Buffer, random: Random): AsyncGenerator<Buffer> {
+  const at = random.below(2) === 0 ? bytes.length : random.below(bytes.length);
+  yield await Promise.resolve(bytes.subarray(0, at));
+  if (at < bytes.length) yield bytes.subarray(at);
 }
 
 async function drain(made: AsyncIterable<Uint8Array>): Promise<void> {
@@ -44,7 +47,11 @@ export function gunzipTarget(weight: number): Target {
         Buffer.concat([one, gzipSync('second')]),
         gzipSync(Buffer.alloc(100_000)),
       ];
-      return Promise.resolve((random) => drain(gunzip(once(mutate(random.pick(samples), random)))));
+      return Promise.resolve((random, keep) => {
+        const hostile = mutate(random.pick(samples), random);
+        keep('gz', hostile);
+        return drain(gunzip(cut(hostile, random)));
+      });
     },
   };
 }
@@ -57,10 +64,16 @@ export function unzstdTarget(weight: number): Target {
       const samples = [
         await compressFrame(sampleText(), 3),
         await compressFrame(Buffer.alloc(100_000), 19),
+        await compressFrame(Buffer.from('a frame before'), 3),
       ];
-      return (random) => {
-        const queue = new ByteQueue(once(mutate(random.pick(samples), random)), 'the input');
-        return drain(unzstd(queue));
+      // Decoded block by block, and so seldom: it is longer than what is gathered.
+      const long = await compressFrame(Buffer.alloc(5_000_000, sampleText()), 3);
+      return (random, keep) => {
+        const first = random.below(64) === 0 ? long : random.pick(samples);
+        const more = random.below(4) === 0 ? random.pick(samples) : Buffer.alloc(0);
+        const hostile = mutate(Buffer.concat([first, more]), random);
+        keep('zst', hostile);
+        return drain(unzstd(new ByteQueue(cut(hostile, random), 'the input')));
       };
     },
   };
@@ -72,11 +85,12 @@ export function tarTarget(weight: number): Target {
     weight,
     open: () => {
       const samples = sampleTars();
-      return Promise.resolve(async (random) => {
+      return Promise.resolve(async (random, keep) => {
         const sample = random.pick(samples);
         const bytes = random.below(2) === 0 ? mutate(sample, random) : resealed(sample, random);
+        keep('tar', bytes);
         const map = await walkTar(new BufferAccess(bytes));
-        await drain(checkTar(once(bytes)));
+        await drain(checkTar(cut(bytes, random)));
         if (map === undefined) return;
         let end = 0;
         for (const { start, payloadStart, payloadBytes, end: next } of map.entries) {

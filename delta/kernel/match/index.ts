@@ -9,7 +9,7 @@ import { old, oldLength } from './inputs';
 import { spend } from './tick';
 
 const MIN_BUCKET_BITS: u32 = 12;
-const MAX_BUCKET_BITS: u32 = 22;
+const MAX_BUCKET_BITS: u32 = 21;
 const MAX_TAG_BITS: u32 = 7;
 
 /** Bytes of a gram. */
