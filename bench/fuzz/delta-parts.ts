@@ -8,20 +8,22 @@ import { METHOD } from '../../delta/format/stream-head.ts';
 import { EFFORTS, type PackedStream } from '../../delta/format/stream.ts';
 import { SHORT_TAG_BYTES, tag16, tag4 } from '../../delta/format/tag.ts';
 
-/** A frame that begins no earlier pair. */
 export interface FrameParts {
   readonly outputBytes: number;
   readonly tag: Buffer;
-  readonly streams: Readonly<Partial<Record<StreamName, Buffer>>>;
+  /** If the frame goes on with a pair of the first one: new bytes of it that were made before. */
+  readonly from?: number;
+  readonly streams: Readonly<Partial<Record<StreamName, Buffer | undefined>>>;
 }
 
 /** A delta with one output that frames make, its streams not compressed. */
 export interface DeltaParts {
   readonly header: DeltaHeader;
   readonly frames: readonly FrameParts[];
-  /** Old files by digest; any other one is `old`. */
   readonly old: Buffer;
   readonly fresh: Buffer;
+  /** What an interrupted apply left, if the delta is for that. */
+  readonly existing?: Buffer;
 }
 
 export type PartName = StreamName | 'header' | 'head' | 'config' | 'manifest';
@@ -36,9 +38,12 @@ export type Change = (part: PartName, bytes: Buffer) => Buffer;
 export async function assemble(delta: DeltaParts, change: Change): Promise<Buffer> {
   const version = delta.header.version;
   const frames: Buffer[] = [];
-  for (const [n, frame] of delta.frames.entries()) {
-    const isLast = n === delta.frames.length - 1;
-    frames.push(version === 1 ? frameV1(frame, change) : frameV2(frame, n === 0 && isLast, change));
+  let offset = 0;
+  for (const frame of delta.frames) {
+    const isOnly = delta.frames.length === 1;
+    const made = version === 1 ? frameV1(frame, change) : frameV2(frame, isOnly, offset, change);
+    offset += made.length;
+    frames.push(made);
   }
   const body = Buffer.concat(frames);
   const image = changedImage(delta.header, change);
@@ -62,12 +67,14 @@ function changedStreams({ streams }: FrameParts, change: Change): Record<StreamN
   return Object.fromEntries(entries) as Record<StreamName, PackedStream>;
 }
 
-function frameV2(frame: FrameParts, isOnly: boolean, change: Change): Buffer {
-  const { outputBytes } = frame;
+/** `offset` is the distance from the first frame. */
+function frameV2(frame: FrameParts, isOnly: boolean, offset: number, change: Change): Buffer {
+  const { outputBytes, from = 0 } = frame;
+  const back = frame.from === undefined ? 0 : offset;
   const tag = isOnly ? undefined : frame.tag;
   const streams = changedStreams(frame, change);
   const head = new ByteWriter();
-  writeFrameHead(head, { outputBytes, tag, streams, back: 0, from: 0, isLast: isOnly });
+  writeFrameHead(head, { outputBytes, tag, streams, back, from, isLast: isOnly });
   return withData(head, streams, change);
 }
 

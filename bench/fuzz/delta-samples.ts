@@ -35,7 +35,10 @@ export function plainSamples(): readonly DeltaParts[] {
   );
 }
 
-/** Deltas whose bytes the engine makes: the whole of a file, and a part of it. */
+/**
+ * Deltas whose bytes the engine makes: the whole of a file, a part of it, and one to go on with, whose
+ * pair is said to begin a section in its middle.
+ */
 export function engineSamples(kernel: PairKernel, profile: PairProfile): readonly DeltaParts[] {
   const { old, fresh } = texts();
   const header = headerOf(2, 'file', old, fresh);
@@ -44,7 +47,21 @@ export function engineSamples(kernel: PairKernel, profile: PairProfile): readonl
     modelFrame(kernel, profile, old, fresh.subarray(0, 3000)),
     literalFrame(fresh.subarray(3000)),
   ];
-  return [whole, half].map((frames) => ({ header, frames, old, fresh }));
+  const [begun] = whole;
+  if (begun === undefined) throw new RangeError('no frame');
+  const [first, second] = [fresh.subarray(0, 3000), fresh.subarray(3000)];
+  const goesOn = [
+    { ...begun, outputBytes: first.length, tag: tag16(first) },
+    {
+      ...frameOf(second, { ops: op(second.length, OP.model), model: begun.streams.model }),
+      from: first.length,
+    },
+  ];
+  return [
+    { header, frames: whole, old, fresh },
+    { header, frames: half, old, fresh },
+    { header, frames: goesOn, old, fresh, existing: first },
+  ];
 }
 
 /** The next version has bytes changed in its first two thirds. */

@@ -4,7 +4,7 @@ import { MAX_FINDINGS, type FuzzOrder, type FuzzResult, type ThreadOrder } from 
 
 const LOOK_MS = 5000;
 /** What runs longer than this will not end. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 20_000;
 const NOT_BEGUN = -1;
 
 type Outcome = FuzzResult | { readonly lost: number; readonly problem: string };

@@ -42,7 +42,7 @@ export function pairsTarget(profile: 'small' | 'fast', weight: number): Target {
         const sample = random.pick(samples);
         const delta = await assembleWith(sample, random.pick(parts), random);
         keep('delta', delta);
-        await applyOnce(delta, sample.old, undefined);
+        await applyOnce(delta, sample.old, sample.existing);
       };
     },
   };

@@ -58,8 +58,14 @@ export function decodeControl(): void {
   keepInputs();
 }
 
-/** Begins the section at new offset `from`, whose coded bytes are the input; returns its end. */
+/**
+ * Begins the section at new offset `from`, whose coded bytes are the input; returns its end. Refuses a
+ * place where none begins.
+ */
 export function openSection(from: u32): u32 {
+  let start: u32 = 0;
+  while (start < from) start = endOfSection(start, newSize);
+  if (start !== from || from >= newSize) fail(Fault.BAD_FORMAT, from);
   end = endOfSection(from, newSize);
   beginInput();
   bufferStart = given = from;
