@@ -3,7 +3,7 @@ import type { Codec } from '../codecs/codec.ts';
 import { placeMatches } from '../codecs/segments.ts';
 import { CODEC, REASON, type Reason } from '../format/notes.ts';
 import { toInstructions, type BaseMatch } from './alignment.ts';
-import type { ChangedFile, ChangedFilesInput, Choice } from './changed-files.ts';
+import type { ChangedFile, ChangedFilesInput, Choice } from './changed-file.ts';
 import { ConcatAccess } from './concat-access.ts';
 import { distinctRanges, sliceOf } from './old-ranges.ts';
 import type { PlainInstruction } from './instruction.ts';

@@ -1,8 +1,7 @@
 import type { EngineLimits } from '../engine/engine.ts';
 import { PAIR_SPAN_BYTES } from '../format/limits.ts';
-import type { ChangedFile, ChangedFilesInput } from './changed-files.ts';
-import type { OldRange } from './instruction.ts';
-import { distinctRanges } from './old-ranges.ts';
+import type { ChangedFile, ChangedFilesInput } from './changed-file.ts';
+import { distinctRanges, type OldRange } from './old-ranges.ts';
 
 /** Files that the engine codes as one pair, one after another. */
 export interface Bundle {

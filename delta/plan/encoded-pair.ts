@@ -1,6 +1,6 @@
 import type { PairProfile } from '../format/pairs.ts';
 import type { PackedStream } from '../format/stream.ts';
-import type { OldRange } from './instruction.ts';
+import type { OldRange } from './old-ranges.ts';
 
 /** A section of a pair's new bytes, coded. */
 export interface EncodedSection {

@@ -5,11 +5,11 @@ import { CODEC, REASON, type Reason } from '../format/notes.ts';
 import { EFFORTS } from '../format/stream.ts';
 import { isWorthIt } from './alone-bytes.ts';
 import type { Bundle } from './bundles.ts';
-import type { ChangedFilesInput, Choice } from './changed-files.ts';
+import type { ChangedFilesInput, Choice } from './changed-file.ts';
 import { ConcatAccess } from './concat-access.ts';
 import { sumStored, type EncodedPair, type EncodedSection } from './encoded-pair.ts';
-import type { Instruction, OldRange } from './instruction.ts';
-import { sliceOf } from './old-ranges.ts';
+import type { Instruction } from './instruction.ts';
+import { type OldRange, sliceOf } from './old-ranges.ts';
 
 export type BundleResult =
   | { readonly kind: 'chosen'; readonly choices: readonly Choice[] }

@@ -1,6 +1,7 @@
 import type { RandomAccess } from '../../storage/random-access.ts';
 import { CODEC, REASON } from '../format/notes.ts';
-import type { Instruction, OldRange, Part } from './instruction.ts';
+import type { Instruction, Part } from './instruction.ts';
+import type { OldRange } from './old-ranges.ts';
 
 /** Padding and headers between two payloads, and the old ones that they resemble. */
 export interface HeaderPlace {

@@ -43,10 +43,3 @@ export interface Part {
   readonly name?: Buffer | undefined;
   readonly instructions: readonly Instruction[];
 }
-
-/** Bytes of the base that a part resembles. */
-export interface OldRange {
-  readonly base: number;
-  readonly offset: number;
-  readonly length: number;
-}

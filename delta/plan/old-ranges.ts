@@ -1,5 +1,11 @@
 import { SliceAccess, type RandomAccess } from '../../storage/random-access.ts';
-import type { OldRange } from './instruction.ts';
+
+/** Bytes of the base that a part resembles. */
+export interface OldRange {
+  readonly base: number;
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** Each range once, in the order of first mention, without empty ones. */
 export function distinctRanges(ranges: Iterable<OldRange | undefined>): readonly OldRange[] {

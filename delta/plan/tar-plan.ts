@@ -4,9 +4,11 @@ import type { CodecRegistry } from '../codecs/registry.ts';
 import { CODEC, REASON } from '../format/notes.ts';
 import type { TarEntry, TarMap } from '../tree/walk.ts';
 import { AlikeFiles } from './alike-files.ts';
-import { chooseForFiles, type ChangedFile } from './changed-files.ts';
+import { chooseForFiles } from './changed-files.ts';
+import type { ChangedFile } from './changed-file.ts';
 import { headerPart, type HeaderPlace } from './header-part.ts';
-import type { OldRange, Part } from './instruction.ts';
+import type { Part } from './instruction.ts';
+import type { OldRange } from './old-ranges.ts';
 import type { OldEntry, OldTree } from './old-tree.ts';
 import { payloadDigest } from './payload-digest.ts';
 
