@@ -17,6 +17,10 @@ let keptBefore: u32 = 0;
 const MAX_AGAIN: u32 = 4;
 /** Index of the last entry found: targets come in runs. */
 let last: u32 = 0;
+/** For each 2^14 bytes of old offsets the last entry that begins at or before its start, or 0. */
+let regions: usize = 0;
+let regionCount: u32 = 0;
+const REGION_SHIFT: u32 = 14;
 
 let fresh: Image = changetype<Image>(0);
 
@@ -33,6 +37,19 @@ export function openMap(blocks: usize, count: u32, image: Image): void {
   entryCount = resolveOverlaps(count);
   release(heap);
   last = 0;
+  openRegions();
+}
+
+function openRegions(): void {
+  const end = entryCount === 0 ? 0 : entry(entryCount - 1).old;
+  regionCount = (end >>> REGION_SHIFT) + 2;
+  regions = alloc(<usize>regionCount << 2);
+  let index: u32 = 0;
+  for (let region: u32 = 0; region < regionCount; region++) {
+    const start = <u64>region << REGION_SHIFT;
+    while (index + 1 < entryCount && <u64>entry(index + 1).old <= start) index++;
+    store<u32>(regions + (<usize>region << 2), index);
+  }
 }
 
 @inline
@@ -93,8 +110,9 @@ function makeRoom(block: Block, kept: u32): bool {
 function find(old: u32): u32 {
   if (entryCount === 0 || old < entry(0).old) return entryCount;
   if (entry(last).old <= old && (last + 1 === entryCount || old < entry(last + 1).old)) return last;
-  let low: u32 = 0;
-  let high = entryCount - 1;
+  const region = regions + (<usize>min(old >>> REGION_SHIFT, regionCount - 2) << 2);
+  let low = load<u32>(region);
+  let high = old >>> REGION_SHIFT >= regionCount - 1 ? entryCount - 1 : load<u32>(region, 4);
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
     if (entry(middle).old <= old) low = middle;

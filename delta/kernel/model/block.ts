@@ -68,10 +68,22 @@ function loadOld(from: u32): void {
     const inside = at & 4095;
     const bytes = min(end - loaded, 4096 - inside);
     const to = <usize>(CHUNK + loaded - from);
-    memory.copy(predicted + to, page.bytes + <usize>inside, bytes);
-    memory.copy(other + to, page.bytes + <usize>inside, bytes);
+    const bytesAt = page.bytes + <usize>inside;
+    if (bytes === CHUNK) {
+      copyChunk(predicted + to, bytesAt);
+      copyChunk(other + to, bytesAt);
+    } else {
+      memory.copy(predicted + to, bytesAt, bytes);
+      memory.copy(other + to, bytesAt, bytes);
+    }
     loaded += bytes;
   }
+}
+
+@inline
+function copyChunk(to: usize, from: usize): void {
+  v128.store(to, v128.load(from));
+  v128.store(to, v128.load(from, 16), 16);
 }
 
 /** Codes on until `limit` new bytes of the block are done or all; returns how many are. */

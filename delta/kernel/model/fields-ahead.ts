@@ -112,7 +112,8 @@ function predictField(ref: Ref, fresh: u32, old: u32, from: u32): void {
     setRisk(risk + missRate);
     const base = isOffset ? mapOffset(refBase) : hasBase(kind) ? mapAddress(refBase) : 0;
     putField(kind, aux, at, place, target, base, image);
-    if (second === target) memory.copy(other + window, at, length);
+    if (second === target && length === 4) store<u32>(other + window, load<u32>(at));
+    else if (second === target) memory.copy(other + window, at, length);
     else putField(kind, aux, other + window, place, second, base, image);
     if (pendingCount < MAX_PENDING && kind !== Kind.A64_ADRP) {
       const p = pendingAt(pendingCount++);
@@ -125,6 +126,17 @@ function predictField(ref: Ref, fresh: u32, old: u32, from: u32): void {
       p.kind = kind;
       p.aux = aux;
     }
+  }
+  markField(window, length, kind, sure);
+}
+
+/** Notes kind and confidence of a field's bytes. */
+@inline
+function markField(window: usize, length: u32, kind: u32, sure: u32): void {
+  if (length === 4) {
+    store<u32>(kinds + window, kind * 0x08080808 + 0x03020100);
+    store<u32>(sureness + window, sure * 0x01010101);
+    return;
   }
   for (let i: u32 = 0; i < length; i++) {
     store<u8>(kinds + window + <usize>i, <u8>(kind * 8 + min(i, 7)));

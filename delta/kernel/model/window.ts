@@ -37,7 +37,22 @@ export function clearWindow(): void {
 export function slideWindow(bytes: u32): void {
   for (let array: usize = 0; array < 4; array++) {
     const base = predicted + array * BYTES;
+    if (bytes === CHUNK) {
+      slideChunk(base);
+      continue;
+    }
     memory.copy(base, base + <usize>bytes, BYTES - <usize>bytes);
     memory.fill(base + BYTES - <usize>bytes, 0, <usize>bytes);
   }
+}
+
+/** Two thirds of an array come one third nearer; the last third is empty. */
+@inline
+function slideChunk(base: usize): void {
+  v128.store(base, v128.load(base, 32));
+  v128.store(base, v128.load(base, 48), 16);
+  v128.store(base, v128.load(base, 64), 32);
+  v128.store(base, v128.load(base, 80), 48);
+  v128.store(base, i8x16.splat(0), 64);
+  v128.store(base, i8x16.splat(0), 80);
 }

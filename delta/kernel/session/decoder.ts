@@ -63,9 +63,10 @@ export function decodeControl(): void {
  * place where none begins.
  */
 export function openSection(from: u32): u32 {
+  if (from >= newSize) fail(Fault.BAD_FORMAT, from);
   let start: u32 = 0;
   while (start < from) start = endOfSection(start, newSize);
-  if (start !== from || from >= newSize) fail(Fault.BAD_FORMAT, from);
+  if (start !== from) fail(Fault.BAD_FORMAT, from);
   end = endOfSection(from, newSize);
   beginInput();
   bufferStart = given = from;
