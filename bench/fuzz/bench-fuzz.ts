@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 
 import { writeReport } from '../report-files.ts';
+import type { Finding } from './execute.ts';
 import { writeFinding } from './finding-file.ts';
 import type { FuzzOrder, FuzzResult } from './order.ts';
 import { parseFuzzOptions, type FuzzOptions } from './options.ts';
@@ -43,9 +44,18 @@ function orders(options: FuzzOptions): readonly Omit<FuzzOrder, 'step'>[] {
   });
 }
 
-/** One thread for each core, which take turns with the numbers. */
+/** One thread for each core, which take turns with the numbers; then those that were slow, alone. */
 async function run(order: Omit<FuzzOrder, 'step'>): Promise<FuzzResult> {
   const step = availableParallelism();
   const starts = Array.from({ length: step }, (_, n) => order.first + n);
-  return together(await Promise.all(starts.map((first) => runWatched({ ...order, first, step }))));
+  const result = together(
+    await Promise.all(starts.map((first) => runWatched({ ...order, first, step }))),
+  );
+  const findings: Finding[] = [];
+  for (const finding of result.findings) {
+    const { number, isSlow } = finding;
+    const alone = { ...order, first: number, end: number + 1, step: 1 };
+    if (!isSlow || (await runWatched(alone)).findings.length > 0) findings.push(finding);
+  }
+  return { ...result, findings };
 }

@@ -10,6 +10,8 @@ export interface Finding {
   readonly target: string;
   readonly number: number;
   readonly problem: string;
+  /** True if all that is wrong is the time, of which a busy machine takes its part. */
+  readonly isSlow: boolean;
   /** The hostile bytes by name. */
   readonly inputs: Readonly<Record<string, Uint8Array>>;
 }
@@ -24,19 +26,23 @@ export async function execute(
   const inputs: Record<string, Uint8Array> = {};
   const once = async (): Promise<{ readonly ms: number; readonly problem: string | undefined }> => {
     const started = performance.now();
+    const used = process.cpuUsage();
     const problem = await problemOf(() =>
       run(new Random(seed, target, number), (name, bytes) => {
         inputs[name] = bytes;
       }),
     );
-    return { ms: performance.now() - started, problem };
+    const { user, system } = process.cpuUsage(used);
+    // All threads' time: more than this one's, but nothing for waiting until a core is free.
+    return { ms: Math.min(performance.now() - started, (user + system) / 1000), problem };
   };
   let { ms, problem } = await once();
   for (let left = AGAIN; problem === undefined && ms > MAX_MS && left > 0; left -= 1) {
     ({ ms, problem } = await once());
   }
-  if (ms > MAX_MS) problem ??= `took ${Math.round(ms)} ms`;
-  return problem === undefined ? undefined : { target, number, problem, inputs };
+  const isSlow = problem === undefined && ms > MAX_MS;
+  if (isSlow) problem = `took ${Math.round(ms)} ms`;
+  return problem === undefined ? undefined : { target, number, problem, isSlow, inputs };
 }
 
 /** Errors with a code refuse the input, unless a trap of the kernel is behind them. */

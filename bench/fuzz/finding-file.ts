@@ -10,7 +10,10 @@ export interface Replay {
   readonly number: number;
 }
 
-/** Writes a finding as JSON that `--replay` takes, its hostile bytes beside it; returns the path. */
+/**
+ * Writes a finding as JSON that `--replay` takes; returns the path. An execution follows from its number
+ * only as long as encoder and bench stay the same, so its hostile bytes are written beside: for the test.
+ */
 export async function writeFinding(dir: string, seed: number, finding: Finding): Promise<string> {
   const { target, number, problem, inputs } = finding;
   const stem = join(dir, `${target}-${seed}-${number}`);

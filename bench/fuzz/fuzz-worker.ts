@@ -1,15 +1,34 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { execute, type Finding } from './execute.ts';
-import { MAX_FINDINGS, type FuzzResult, type ThreadOrder } from './order.ts';
+import {
+  MAX_FINDINGS,
+  type Captured,
+  type CaptureOrder,
+  type FuzzResult,
+  type ThreadOrder,
+} from './order.ts';
+import { Random } from './random.ts';
 import type { Execute } from './target.ts';
 import { TARGETS } from './targets/all.ts';
 
+function open(name: string): Promise<Execute> {
+  const found = TARGETS.find((target) => target.name === name);
+  if (found === undefined) throw new Error(`no target ${name}`);
+  return found.open();
+}
+
+async function capture({ target, seed, capture: number }: CaptureOrder): Promise<void> {
+  const run = await open(target);
+  await run(new Random(seed, target, number), (name, bytes) => {
+    const captured: Captured = { name, bytes };
+    parentPort?.postMessage(captured);
+  });
+}
+
 async function work(order: ThreadOrder): Promise<FuzzResult> {
   const { target, seed, first, step, end } = order;
-  const found = TARGETS.find(({ name }) => name === target);
-  if (found === undefined) throw new Error(`no target ${target}`);
-  const run = await found.open();
+  const run = await open(target);
   let refused = 0;
   const counted: Execute = async (random, keep) => {
     try {
@@ -36,4 +55,6 @@ async function work(order: ThreadOrder): Promise<FuzzResult> {
   return { executions, refused, seconds, slowestMs, findings };
 }
 
-parentPort?.postMessage(await work(workerData as ThreadOrder));
+const order = workerData as ThreadOrder | CaptureOrder;
+if ('capture' in order) await capture(order);
+else parentPort?.postMessage(await work(order));

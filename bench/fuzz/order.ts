@@ -21,5 +21,18 @@ export interface FuzzResult {
 /** What a thread is given: `progress` holds the number that runs, for the one who watches it. */
 export type ThreadOrder = FuzzOrder & { readonly progress: SharedArrayBuffer };
 
+/** One execution whose inputs are wanted, whatever comes of it: each is posted as {@link Captured}. */
+export interface CaptureOrder {
+  readonly target: string;
+  readonly seed: number;
+  /** The execution's number. */
+  readonly capture: number;
+}
+
+export interface Captured {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 /** More of the same tell nothing new. */
 export const MAX_FINDINGS = 20;

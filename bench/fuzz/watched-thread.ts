@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
+import { captureInputs } from './capture.ts';
 import { MAX_FINDINGS, type FuzzOrder, type FuzzResult, type ThreadOrder } from './order.ts';
 
 const LOOK_MS = 5000;
@@ -24,12 +25,13 @@ export async function runWatched(order: FuzzOrder): Promise<FuzzResult> {
     }
     const { lost, problem } = outcome;
     const ms = performance.now() - begun;
+    const inputs = await captureInputs(order.target, order.seed, lost);
     parts.push({
       executions: (lost - first) / order.step + 1,
       refused: 0,
       seconds: ms / 1000,
       slowestMs: Math.min(ms, PATIENCE_MS),
-      findings: [{ target: order.target, number: lost, problem, inputs: {} }],
+      findings: [{ target: order.target, number: lost, problem, isSlow: false, inputs }],
     });
     first = lost + order.step;
   }
