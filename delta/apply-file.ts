@@ -7,7 +7,7 @@ import { errnoOf, fromErrno, syncDirectory } from '../storage/durable.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import { FileAccess } from '../storage/random-access.ts';
 import { applyDelta, checkBaseFile, openDelta, type DeltaFile } from './apply.ts';
-import { DeltaError } from './errors.ts';
+import { DeltaError, isDeltaError } from './errors.ts';
 import { tag4 } from './format/tag.ts';
 
 export interface ApplyFileOptions extends IoOptions {
@@ -18,8 +18,9 @@ export interface ApplyFileOptions extends IoOptions {
 }
 
 /**
- * Applies a file or tar delta: `old` is hashed first (`wrong_base` when it is another file); the
- * output grows beside its place, under a name that tells the delta, and is renamed once its digest is
+ * Applies a file or tar delta. Digests of frames and of the whole tell that `old` or the delta is not
+ * what it should be; then `old` is hashed, to tell which (`wrong_base` when it is another file). The output
+ * grows beside its place, under a name that tells the delta, and is renamed once its digest is
  * right. A failure leaves nothing there. What a killed apply left is its journal: the next one checks it
  * frame by frame and goes on after the last that is whole.
  */
@@ -50,7 +51,6 @@ async function apply(
       `${options.delta} is a delta between images (${delta.from ?? ''} to ${delta.to ?? ''}), not between files`,
     );
   }
-  await checkBaseFile(old, base, { signal: options.signal });
   const part = await partPath(delta, options.output);
   const earlier = await openPart(part);
   try {
@@ -67,11 +67,17 @@ async function apply(
     await rename(part, options.output);
   } catch (error) {
     await rm(part, { force: true });
+    if (isDamage(error)) await checkBaseFile(old, base, { signal: options.signal });
     throw fromErrno(error, `writing ${options.output}`);
   } finally {
     await earlier?.close();
   }
   await syncDirectory(dirname(options.output));
+}
+
+/** What another base than the delta's leads to, and a damaged delta. */
+function isDamage(error: unknown): boolean {
+  return isDeltaError(error, 'output_mismatch') || isDeltaError(error, 'bad_format');
 }
 
 /** `.NAME.xxxxxxxx.part` beside the output; the digits are those of the delta's header. */

@@ -12,7 +12,7 @@ import { BaseSpace } from './format/base-space.ts';
 import { isDigestOf, type DeltaKind, type OutputFacts } from './format/facts.ts';
 import { readHeader } from './format/header.ts';
 import { OutputRun } from './output-run.ts';
-import { WholeRun } from './whole-run.ts';
+import type { WholeRun } from './whole-run.ts';
 
 /** One file that the delta leads to. */
 export interface DeltaOutput extends OutputFacts {
@@ -116,17 +116,10 @@ export async function applyDelta(
   let frameOffset = delta.framesOffset;
   for (const output of made) {
     checkAborted(options.signal, 'applying the delta');
+    const { source, version } = delta;
     const run = delta.isWhole
-      ? new WholeRun(delta.source, frameOffset, output, options.signal)
-      : new OutputRun(
-          delta.source,
-          delta.version,
-          frameOffset,
-          output,
-          space,
-          load,
-          options.signal,
-        );
+      ? await openWhole(source, frameOffset, output, options.signal)
+      : new OutputRun(source, version, frameOffset, output, space, load, options.signal);
     const existing = await sink.existing?.(output);
     if (existing !== undefined) await run.resume(existing);
     const report = (bytes: number): void => options.onProgress?.(done + bytes, total);
@@ -140,6 +133,12 @@ export async function applyDelta(
       `the delta has ${delta.source.size - frameOffset} bytes after its last frame`,
     );
   }
+}
+
+/** Few deltas need what opens these, and a device starts sooner without it. */
+async function openWhole(...args: ConstructorParameters<typeof WholeRun>): Promise<WholeRun> {
+  const { WholeRun } = await import('./whole-run.ts');
+  return new WholeRun(...args);
 }
 
 async function writeOutput(

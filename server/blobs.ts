@@ -1,5 +1,5 @@
 import type { BlobStore } from '../storage/blob-store.ts';
-import { parseDigest } from '../storage/digest.ts';
+import { readBlobName } from './http/blob-name.ts';
 import { HttpError } from './http/errors.ts';
 import type { RawRoute } from './http/exchange.ts';
 import { sendStored } from './http/send-stored.ts';
@@ -16,7 +16,7 @@ export function createBlobRoute(options: { readonly blobs: BlobStore }): RawRout
         headers: { Allow: 'GET, HEAD' },
       });
     }
-    const digest = parseDigest(x.path.slice(PREFIX.length));
+    const digest = readBlobName(x.path.slice(PREFIX.length));
     if (!(await sendStored(x, options.blobs, { digest }))) {
       throw new HttpError('not_found', `there is no blob ${digest}`);
     }

@@ -1,8 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
 import { Transform } from 'node:stream';
-import { CID } from 'multiformats/cid';
-import * as raw from 'multiformats/codecs/raw';
-import * as multihash from 'multiformats/hashes/digest';
 
 import { StorageError } from './errors.ts';
 
@@ -13,11 +10,8 @@ import { StorageError } from './errors.ts';
 export type Digest = string & { readonly __brand: 'Digest' };
 export type DigestAlgorithm = 'sha256' | 'sha512';
 
-/** Multihash code and digest length in bytes of each algorithm (multicodec table). */
-const ALGORITHMS = {
-  sha256: { code: 0x12, bytes: 32 },
-  sha512: { code: 0x13, bytes: 64 },
-} as const satisfies Record<DigestAlgorithm, { code: number; bytes: number }>;
+/** Bytes of a digest of each algorithm. */
+const BYTES = { sha256: 32, sha512: 64 } as const satisfies Record<DigestAlgorithm, number>;
 
 const PATTERN = /^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
@@ -52,7 +46,7 @@ export function digestBytes(digest: Digest): Uint8Array {
 
 /** A digest from its raw bytes. Throws `invalid_name` when the length does not fit the algorithm. */
 export function digestFromBytes(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
-  if (bytes.length !== ALGORITHMS[algorithm].bytes) {
+  if (bytes.length !== BYTES[algorithm]) {
     throw new StorageError('invalid_name', `a ${algorithm} digest of ${bytes.length} bytes`);
   }
   return `${algorithm}:${Buffer.from(bytes).toString('hex')}` as Digest;
@@ -63,39 +57,23 @@ export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` as Digest;
 }
 
-/** The blob's CID version 1, codec raw: what an IPFS-style mirror calls the same bytes. */
-export function digestToCid(digest: Digest): CID {
-  const algorithm = digestAlgorithm(digest);
-  return CID.createV1(raw.code, multihash.create(ALGORITHMS[algorithm].code, digestBytes(digest)));
-}
-
-/** The digest inside a raw CID. Throws `invalid_name` for another codec or hash function. */
-export function digestFromCid(text: string): Digest {
-  let cid: CID;
-  try {
-    cid = CID.parse(text);
-  } catch (cause) {
-    throw new StorageError('invalid_name', `not a CID: ${JSON.stringify(text.slice(0, 200))}`, {
-      cause,
-    });
-  }
-  for (const algorithm of ['sha256', 'sha512'] as const) {
-    if (cid.code === raw.code && cid.multihash.code === ALGORITHMS[algorithm].code) {
-      return digestFromBytes(cid.multihash.digest, algorithm);
-    }
-  }
-  throw new StorageError('invalid_name', `CID ${text} is not raw sha256 or sha512`);
-}
-
 /** Counts and digests bytes as they pass. */
 export class DigestHasher {
   readonly #algorithm: DigestAlgorithm;
-  readonly #hash: Hash;
+  #hash: Hash;
   #size = 0;
 
   constructor(algorithm: DigestAlgorithm = 'sha256') {
     this.#algorithm = algorithm;
     this.#hash = createHash(algorithm);
+  }
+
+  /** Another hasher that has seen the same bytes. */
+  copy(): DigestHasher {
+    const copy = new DigestHasher(this.#algorithm);
+    copy.#hash = this.#hash.copy();
+    copy.#size = this.#size;
+    return copy;
   }
 
   /** Bytes seen so far. */

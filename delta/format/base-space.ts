@@ -1,19 +1,13 @@
 import type { RandomAccess } from '../../storage/random-access.ts';
 import { DeltaError } from '../errors.ts';
-
-/** Reads shorter than this go through the window: many short copies lie close together. */
-const WINDOW_BYTES = 64 * 1024;
+import { OldBlocks } from './old-blocks.ts';
 
 /** The base files as one space of addresses (FORMAT.md, "Address space"). */
 export class BaseSpace {
   readonly #files: readonly RandomAccess[];
   /** First address of each file. */
   readonly #starts: readonly number[];
-  /** Bytes of file `#windowFile` from `#windowOffset`; the buffer is reused. */
-  readonly #window = Buffer.allocUnsafe(WINDOW_BYTES);
-  #windowFile = -1;
-  #windowOffset = 0;
-  #windowBytes = 0;
+  readonly #blocks = new OldBlocks();
 
   constructor(files: readonly RandomAccess[]) {
     this.#files = files;
@@ -63,25 +57,7 @@ export class BaseSpace {
 
   /** Fills `into` from a base file. */
   readSync(file: number, offset: number, into: Uint8Array): void {
-    const source = this.#file(file);
-    if (into.length >= WINDOW_BYTES) {
-      source.readSync(offset, into);
-      return;
-    }
-    const isThere =
-      this.#windowFile === file &&
-      offset >= this.#windowOffset &&
-      offset + into.length <= this.#windowOffset + this.#windowBytes;
-    if (!isThere) {
-      const bytes = Math.min(WINDOW_BYTES, source.size - offset);
-      this.#windowFile = -1;
-      source.readSync(offset, this.#window.subarray(0, Math.max(bytes, into.length)));
-      this.#windowFile = file;
-      this.#windowOffset = offset;
-      this.#windowBytes = bytes;
-    }
-    const start = offset - this.#windowOffset;
-    into.set(this.#window.subarray(start, start + into.length));
+    this.#blocks.readSync(this.#file(file), offset, into);
   }
 
   #file(file: number): RandomAccess {

@@ -27,4 +27,4 @@ export const PAIR_SPAN_BYTES = 128 * MIB;
 /** A build reads and compares this much at once. */
 export const PIECE_BYTES = 256 * 1024;
 /** An apply hands out its output in pieces of at most this. */
-export const APPLY_PIECE_BYTES = 64 * 1024;
+export const APPLY_PIECE_BYTES = 128 * 1024;

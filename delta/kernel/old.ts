@@ -11,9 +11,22 @@ export let oldSize: u32 = 0;
 /** Where they are in memory; 0 when they are read from the host. */
 export let oldBase: usize = 0;
 
+/** Bytes that are in memory already: where, and how many from which offset. */
+let held: usize = 0;
+let heldFrom: u32 = 0;
+let heldBytes: u32 = 0;
+
 export function openOld(size: u32, base: usize): void {
   oldSize = size;
   oldBase = base;
+  holdOld(0, 0, 0);
+}
+
+/** `length` old bytes from `offset` stay at `place` until this is called again. */
+export function holdOld(offset: u32, length: u32, place: usize): void {
+  held = place;
+  heldFrom = offset;
+  heldBytes = length;
 }
 
 /**
@@ -23,6 +36,8 @@ export function openOld(size: u32, base: usize): void {
 export function readOld(offset: u32, length: u32, buffer: usize): usize {
   if (offset > oldSize || length > oldSize - offset) fail(Fault.BAD_FORMAT, offset);
   if (oldBase !== 0) return oldBase + offset;
+  const inside = offset - heldFrom;
+  if (inside < heldBytes && length <= heldBytes - inside) return held + inside;
   hostRead(offset, buffer, length);
   return buffer;
 }

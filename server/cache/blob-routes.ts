@@ -1,4 +1,4 @@
-import { parseDigest } from '../../storage/digest.ts';
+import { readBlobName } from '../http/blob-name.ts';
 import { HttpError } from '../http/errors.ts';
 import type { RawRoute } from '../http/exchange.ts';
 import type { BlobCache } from './blob-cache.ts';
@@ -17,7 +17,7 @@ export function createCachedBlobRoute(cache: BlobCache): RawRoute {
         headers: { Allow: 'GET, HEAD' },
       });
     }
-    const digest = parseDigest(x.path.slice(PREFIX.length));
+    const digest = readBlobName(x.path.slice(PREFIX.length));
     await answerV1(x, () => sendCachedBlob(x, cache, digest));
     return true;
   };

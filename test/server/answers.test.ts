@@ -7,6 +7,8 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { loadContract, type Contract } from '../../server/http/validate.ts';
+import { digestToCid } from '../../storage/cid.ts';
+import { parseDigest } from '../../storage/digest.ts';
 import { rawRequest } from './http/rig.ts';
 import {
   startLiveCache,
@@ -123,6 +125,7 @@ describe.each([
     const requests = [
       [200, plain('GET', `/v1/blobs/${blob}`)],
       [200, plain('HEAD', `/v1/blobs/${blob}`)],
+      [200, plain('GET', `/v1/blobs/${digestToCid(parseDigest(blob)).toString()}`)],
       [206, plain('GET', `/v1/blobs/${blob}`, 'Range: bytes=0-1')],
       [206, plain('GET', `/v1/blobs/${blob}`, 'Range: bytes=0-1,3-4')],
       [304, plain('GET', `/v1/blobs/${blob}`, etag)],

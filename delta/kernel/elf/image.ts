@@ -150,6 +150,7 @@ export function isCode(image: Image, address: u32): bool {
 
 /** True if the address belongs to a segment, with bytes in the file or not. */
 export function isLoaded(image: Image, address: u32): bool {
+  if (address - image.addressBase >= image.addressSpan) return false;
   for (let i: u32 = 0; i < image.segmentCount; i++) {
     const s = image.segment(i);
     if (address - s.address < s.memoryBytes) return true;

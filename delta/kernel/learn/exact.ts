@@ -52,8 +52,9 @@ export function exactAgreement(): u32 {
   return load<u32>(found, 8) - 1;
 }
 
-export function learnExact(key: u32, target: u32): void {
-  if (findExact(key)) {
+/** `isKnown` is what {@link findExact} said of `key`, the last that it was asked for. */
+export function learnExact(key: u32, target: u32, isKnown: bool): void {
+  if (isKnown) {
     const isSame = exactTarget() === target;
     store<u32>(found, target, 4);
     store<u32>(found, isSame ? min(load<u32>(found, 8) + 1, MAX_AGREEMENT + 1) : 1, 8);

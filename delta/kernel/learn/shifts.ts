@@ -47,9 +47,11 @@ export function shiftScore(): i32 {
   return load<i32>(found, 8);
 }
 
-/** `target` of `key` is now known; `mapped` is what the map says. */
-export function learnShift(key: u32, own: u32, target: u32, mapped: u32): void {
-  const known = findShift(key);
+/**
+ * `target` of `key` is now known; `mapped` is what the map says, `known` what {@link findShift} said of
+ * `key`, the last that it was asked for.
+ */
+export function learnShift(key: u32, own: u32, target: u32, mapped: u32, known: bool): void {
   let distance = known ? shiftDistance() : 0;
   let score = known ? shiftScore() : 0;
   const mapIsRight = target === mapped;

@@ -26,7 +26,13 @@ let accuracy: usize = 0;
 /** Candidates of the last key: 8 bytes each, target and state. */
 let candidates: usize = 0;
 let candidateCount: u32 = 0;
-let mapped: u32 = 0;
+/** Whether the tables knew the last key. */
+let isKnown: bool = false;
+let hasShift: bool = false;
+
+/** Where the map takes the last key, and how unsure that is ({@link mapTrust}; 0 for offsets). */
+export let mapped: u32 = 0;
+export let trust: u32 = 0;
 
 /** How sure the last prediction is: 1 + accuracy class (0 best to 7) + 8 * source + 24 with a runner-up. */
 export let confidence: u32 = 0;
@@ -75,18 +81,23 @@ function accuracyOf(index: u32): i32 {
   return <i32>load<u16>(accuracy + (<usize>state << 1));
 }
 
+function askMap(key: u32): void {
+  if (key & OFFSET_KEY) {
+    mapped = mapOffset(key & ~OFFSET_KEY);
+    trust = 0;
+  } else {
+    mapped = mapAddress(key);
+    trust = mapTrust;
+  }
+}
+
+/** Gathers what may become of `key`, of which the map was asked. */
 function gather(key: u32): void {
   candidateCount = 0;
   const own = key & ~OFFSET_KEY;
-  let trust: u32 = 0;
-  if (key & OFFSET_KEY) {
-    mapped = mapOffset(own);
-  } else {
-    mapped = mapAddress(own);
-    trust = mapTrust;
-  }
-  const isKnown = findExact(key);
-  const moved = findShift(key) && shiftScore() > 0;
+  isKnown = findExact(key);
+  hasShift = findShift(key);
+  const moved = hasShift && shiftScore() > 0;
   const shifted = moved ? own + shiftDistance() : 0;
   if (isKnown) {
     const target = exactTarget();
@@ -102,11 +113,24 @@ function gather(key: u32): void {
   add(mapped, 128 + trust + 16 * seen + (isKnown ? 64 : 0));
 }
 
-/** The likeliest new target of an old one; sets {@link confidence} and {@link runnerUp}. */
-export function predictTarget(key: u32): u32 {
+/** The likeliest new target of an old one; sets {@link mapped} and {@link trust}. */
+export function likelyTarget(key: u32): u32 {
+  askMap(key);
   gather(key);
+  return targetOf(bestCandidate());
+}
+
+function bestCandidate(): u32 {
   let best: u32 = 0;
   for (let i: u32 = 1; i < candidateCount; i++) if (accuracyOf(i) > accuracyOf(best)) best = i;
+  return best;
+}
+
+/** As {@link likelyTarget}; sets {@link confidence}, {@link missRate} and {@link runnerUp} too. */
+export function predictTarget(key: u32): u32 {
+  askMap(key);
+  gather(key);
+  const best = bestCandidate();
   const target = targetOf(best);
   let second: u32 = candidateCount;
   for (let i: u32 = 0; i < candidateCount; i++) {
@@ -127,9 +151,11 @@ function missClass(miss: i32): u32 {
   return miss > 5000 ? 4 : miss > 2000 ? 3 : miss > 800 ? 2 : miss > 250 ? 1 : 0;
 }
 
-/** Learns that `key` goes to `actual`. */
-export function learnTarget(key: u32, actual: u32): void {
+/** Learns that `key`, which the map takes to `byMap` with `byTrust`, goes to `actual`. */
+export function learnTarget(key: u32, actual: u32, byMap: u32, byTrust: u32): void {
   if (isLeftOut(Step.LEARNING)) return;
+  mapped = byMap;
+  trust = byTrust;
   gather(key);
   for (let i: u32 = 0; i < candidateCount; i++) {
     const at = accuracy + (<usize>load<u32>(candidates + (<usize>i << 3), 4) << 1);
@@ -138,6 +164,6 @@ export function learnTarget(key: u32, actual: u32): void {
     const step = goal > known ? (goal - known) >> ACCURACY_RATE : -(known >> ACCURACY_RATE);
     store<u16>(at, <u16>(known + step));
   }
-  learnExact(key, actual);
-  learnShift(key, key & ~OFFSET_KEY, actual, mapped);
+  learnExact(key, actual, isKnown);
+  learnShift(key, key & ~OFFSET_KEY, actual, mapped, hasShift);
 }

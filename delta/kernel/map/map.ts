@@ -17,10 +17,10 @@ let keptBefore: u32 = 0;
 const MAX_AGAIN: u32 = 4;
 /** Index of the last entry found: targets come in runs. */
 let last: u32 = 0;
-/** For each 2^14 bytes of old offsets the last entry that begins at or before its start, or 0. */
+/** For each 4 KiB of old offsets the last entry that begins at or before its start, or 0. */
 let regions: usize = 0;
 let regionCount: u32 = 0;
-const REGION_SHIFT: u32 = 14;
+const REGION_SHIFT: u32 = 12;
 
 let fresh: Image = changetype<Image>(0);
 
@@ -124,7 +124,12 @@ function find(old: u32): u32 {
 
 /** The new offset of an old one. */
 export function mapOffset(old: u32): u32 {
-  const i = find(old);
+  return offsetAt(find(old), old);
+}
+
+/** The new offset of `old`, for which {@link find} gave `i`. */
+@inline
+function offsetAt(i: u32, old: u32): u32 {
   if (i === entryCount) return entryCount === 0 ? old : entry(0).fresh - (entry(0).old - old);
   const block = entry(i);
   const inside = old - block.old;
@@ -135,8 +140,8 @@ export function mapOffset(old: u32): u32 {
   return block.fresh + inside;
 }
 
-function trustAt(old: u32): u32 {
-  const i = find(old);
+@inline
+function trustAt(i: u32, old: u32): u32 {
   if (i === entryCount) return 7;
   const block = entry(i);
   const inside = old - block.old;
@@ -152,8 +157,11 @@ export function mapAddress(address: u32): u32 {
   if (image === null) return address;
   let old = offsetOf(image, address);
   let past: u32 = 0;
+  let place: u32 = 0;
   if (old !== NO_PLACE) {
-    mapTrust = trustAt(old);
+    const i = find(old);
+    mapTrust = trustAt(i, old);
+    place = offsetAt(i, old);
   } else {
     for (let i: u32 = 0; i < image.segmentCount; i++) {
       const s = image.segment(i);
@@ -163,8 +171,8 @@ export function mapAddress(address: u32): u32 {
     }
     if (old === NO_PLACE) return address;
     mapTrust = 8;
+    place = mapOffset(old);
   }
-  const place = mapOffset(old);
   const found = addressOf(fresh, place);
   if (found !== NO_PLACE) return found + past;
   for (let i: u32 = 0; i < fresh.segmentCount; i++) {

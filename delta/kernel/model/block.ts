@@ -9,6 +9,8 @@ import { oldPage } from '../scan/pages';
 import { learnFields, openBlockFields, predictFields } from './fields-ahead';
 import { codeChunk } from './residual';
 import { learnShorts, openBlockShorts, predictShorts } from './shorts-ahead';
+import { canGoInPlace, enterInPlace, goOnInPlace, leaveInPlace } from './plain-block';
+import { reachOf } from './shorts';
 import { CHUNK, clearWindow, other, predicted, slideWindow } from './window';
 
 let fresh: u32 = 0;
@@ -23,6 +25,9 @@ let loaded: u32 = 0;
 let part: Block = changetype<Block>(0);
 let image: Image = changetype<Image>(0);
 let hasShorts: bool = false;
+/** Between these bytes of the block no short field is looked for, or waits for its new bytes. */
+let middleFrom: u32 = 0;
+let middleTo: u32 = 0;
 
 /** The old section of the chunk, as coding contexts. */
 let section: u32 = 0;
@@ -51,6 +56,9 @@ export function openBlock(block: Block, skip: u32, bytes: u32): void {
 function openPartShorts(): void {
   const found = imageOfOffset(old);
   hasShorts = found !== null && found.machine !== Machine.A64 && !isLeftOut(Step.SHORTS);
+  const reach = found !== null && hasShorts ? reachOf(found) + 2 * CHUNK : 0;
+  middleFrom = min(reach, length);
+  middleTo = length - middleFrom;
   if (found === null) return;
   image = found;
   part.fresh = fresh;
@@ -89,6 +97,22 @@ function copyChunk(to: usize, from: usize): void {
 /** Codes on until `limit` new bytes of the block are done or all; returns how many are. */
 export function continueBlock(limit: u32): u32 {
   const end = min(limit, length);
+  if (done < middleFrom) codeChunks(min(end, middleFrom));
+  if (done >= middleFrom && canGoInPlace(done, min(end, middleTo))) goThroughMiddle(min(end, middleTo));
+  codeChunks(end);
+  return done;
+}
+
+function goThroughMiddle(stop: u32): void {
+  enterInPlace(fresh, done, loaded, predicted + CHUNK);
+  done = goOnInPlace(fresh, old, length, done, stop);
+  if (done === length) return;
+  clearWindow();
+  loaded = done + leaveInPlace(fresh, done, predicted + CHUNK, 2 * CHUNK);
+  loadOld(done);
+}
+
+function codeChunks(end: u32): void {
   while (done < end) {
     const to = min(done + CHUNK - ((fresh + done) & 3), length);
     predictFields(fresh, old, length, done, to);
@@ -103,7 +127,6 @@ export function continueBlock(limit: u32): u32 {
     slideWindow(chunk);
     loadOld(done);
   }
-  return done;
 }
 
 function findSection(at: u32): void {

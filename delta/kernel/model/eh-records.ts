@@ -32,7 +32,7 @@ export class EhRecord {
 }
 
 /** Facts of CIEs, by place: 64 entries of 8 bytes, place + 1 and facts. */
-const FACTS_ENTRIES: u32 = 64;
+const FACTS_BITS: u32 = 6;
 
 @unmanaged
 export class EhSection {
@@ -54,7 +54,7 @@ export function newEhRecord(): EhRecord {
 
 export function newEhSection(): EhSection {
   const section = changetype<EhSection>(alloc(offsetof<EhSection>()));
-  section.facts = alloc(<usize>FACTS_ENTRIES * 8);
+  section.facts = alloc(<usize>8 << FACTS_BITS);
   return section;
 }
 
@@ -86,7 +86,7 @@ export function setEhSection(
   section.address = address;
   section.wordBytes = wordBytes;
   section.memory = memoryAt;
-  memory.fill(section.facts, 0, <usize>FACTS_ENTRIES * 8);
+  memory.fill(section.facts, 0, <usize>8 << FACTS_BITS);
   windowEnd = windowStart = 0;
 }
 
@@ -137,7 +137,7 @@ export function readEhRecord(section: EhSection, at: u32, record: EhRecord): boo
 }
 
 function factsAt(section: EhSection, cie: u32): u32 {
-  const entry = section.facts + ((<usize>((cie >>> 2) & (FACTS_ENTRIES - 1))) << 3);
+  const entry = section.facts + ((<usize>((cie * 0x9e3779b1) >>> (32 - FACTS_BITS))) << 3);
   if (load<u32>(entry) !== cie + 1) {
     const bytes = recordBytes(section, cie);
     const facts = bytes === 0 ? 0 : cieFacts(viewEh(section, cie, bytes), bytes, section.wordBytes);

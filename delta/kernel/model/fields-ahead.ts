@@ -1,7 +1,17 @@
 // The references of a block: predicted before the chunk where they begin, learned when it is known.
 
 import { addressOf, Image, NO_PLACE } from '../elf/image';
-import { confidence, learnTarget, missRate, OFFSET_KEY, predictTarget, runnerUp } from '../learn/targets';
+import {
+  confidence,
+  learnTarget,
+  likelyTarget,
+  mapped,
+  missRate,
+  OFFSET_KEY,
+  predictTarget,
+  runnerUp,
+  trust,
+} from '../learn/targets';
 import { mapAddress, mapOffset } from '../map/map';
 import { alloc } from '../memory';
 import { putField, takeField } from '../refs/fields';
@@ -11,7 +21,7 @@ import { freshBase, sectionStart } from './output';
 import { CHUNK, kinds, other, predicted, risk, setRisk, sureness } from './window';
 import { branchAfter, learnBranch } from './x64-targets';
 
-/** A predicted reference whose field is not complete yet: 32 bytes. */
+/** A predicted reference whose field is not complete yet: 40 bytes. */
 @unmanaged
 class Pending {
   /** First byte after the field, in the block. */
@@ -23,9 +33,12 @@ class Pending {
   target: u32;
   kind: u32;
   aux: u32;
+  /** Where the map takes the target, and how unsure it is of that. */
+  mapped: u32;
+  trust: u32;
 }
 
-const PENDING_BYTES: usize = 32;
+const PENDING_BYTES: usize = 40;
 const MAX_PENDING: u32 = 32;
 /** Confidence of a field that goes up by steps. */
 const STEP_CONFIDENCE: u32 = 49;
@@ -34,10 +47,16 @@ const MIN_LEARNED: u32 = 24;
 
 let image: Image = changetype<Image>(0);
 let pending: usize = 0;
-let pendingCount: u32 = 0;
+/** References whose fields are not complete yet. */
+export let pendingCount: u32 = 0;
 let page: u32 = 0;
 let index: u32 = 0;
 let learns: bool = true;
+
+/** Of the field being predicted: what its target is called, its place in the new file, its new base. */
+let key: u32 = 0;
+let place: u32 = 0;
+let base: u32 = 0;
 
 export function openFields(fresh: Image): void {
   image = fresh;
@@ -69,22 +88,36 @@ function pendingAt(i: u32): Pending {
  * begin before `to`; the window's chunk begins at `from`.
  */
 export function predictFields(fresh: u32, old: u32, length: u32, from: u32, to: u32): void {
-  const end = old + length;
   setRisk(0);
-  for (;;) {
-    const known = oldPage(page);
-    if (index >= known.count) {
-      if ((page + 1) << 12 >= old + to) return;
-      page++;
-      index = 0;
-      continue;
-    }
-    const ref = refAt(known.refs, index);
-    if (ref.offset >= old + to) return;
-    index++;
-    if (end - ref.offset < fieldBytes(ref.kind)) continue;
-    predictField(ref, fresh, old, from);
+  while (nextField(old + to)) {
+    const ref = refAt(oldPage(page).refs, index++);
+    if (old + length - ref.offset >= fieldBytes(ref.kind)) predictField(ref, fresh, old, from);
   }
+}
+
+/** As {@link predictFields}, into the output, which holds the old bytes there. */
+export function predictFieldsInPlace(fresh: u32, old: u32, length: u32, from: u32, to: u32): void {
+  while (nextField(old + to)) {
+    const ref = refAt(oldPage(page).refs, index++);
+    if (old + length - ref.offset >= fieldBytes(ref.kind)) predictInPlace(ref, fresh, old, from);
+  }
+}
+
+/** Goes on to the page of the next reference; false if none begins before old offset `to`. */
+function nextField(to: u32): bool {
+  let known = oldPage(page);
+  while (index >= known.count) {
+    if ((page + 1) << 12 >= to) return false;
+    known = oldPage(++page);
+    index = 0;
+  }
+  return refAt(known.refs, index).offset < to;
+}
+
+/** No reference that is still to predict begins before this old offset. */
+export function quietUntil(): u32 {
+  const known = oldPage(page);
+  return index < known.count ? refAt(known.refs, index).offset : (page + 1) << 12;
 }
 
 function predictField(ref: Ref, fresh: u32, old: u32, from: u32): void {
@@ -100,34 +133,60 @@ function predictField(ref: Ref, fresh: u32, old: u32, from: u32): void {
     memory.copy(other + window, at, length);
     sure = STEP_CONFIDENCE;
   } else {
-    const newPlace = fresh + position;
-    const address = addressOf(image, newPlace);
-    const place = address === NO_PLACE ? newPlace : address;
-    const isOffset = isOffsetKind(kind);
-    const key = isOffset ? ref.target | OFFSET_KEY : ref.target;
-    const refBase = ref.base;
+    openField(ref, fresh + position);
     const target = predictTarget(key);
     const second = runnerUp;
     sure = confidence;
     setRisk(risk + missRate);
-    const base = isOffset ? mapOffset(refBase) : hasBase(kind) ? mapAddress(refBase) : 0;
+    addPending(ref, position, fresh + position, target);
     putField(kind, aux, at, place, target, base, image);
     if (second === target && length === 4) store<u32>(other + window, load<u32>(at));
     else if (second === target) memory.copy(other + window, at, length);
     else putField(kind, aux, other + window, place, second, base, image);
-    if (pendingCount < MAX_PENDING && kind !== Kind.A64_ADRP) {
-      const p = pendingAt(pendingCount++);
-      p.end = position + length;
-      p.fresh = newPlace;
-      p.key = key;
-      p.place = place;
-      p.base = base;
-      p.target = target;
-      p.kind = kind;
-      p.aux = aux;
-    }
   }
   markField(window, length, kind, sure);
+}
+
+function predictInPlace(ref: Ref, fresh: u32, old: u32, from: u32): void {
+  const position = ref.offset - old;
+  const kind = <u32>ref.kind;
+  const at = freshBase + <usize>(fresh + position);
+  if (kind === Kind.STEP32 || kind === Kind.STEP64) {
+    putStep(ref.offset, fresh + position, position, from, kind, ref.aux, at);
+    return;
+  }
+  openField(ref, fresh + position);
+  const target = likelyTarget(key);
+  addPending(ref, position, fresh + position, target);
+  putField(kind, ref.aux, at, place, target, base, image);
+}
+
+@inline
+function openField(ref: Ref, newPlace: u32): void {
+  const kind = <u32>ref.kind;
+  const isOffset = isOffsetKind(kind);
+  const address = addressOf(image, newPlace);
+  place = address === NO_PLACE ? newPlace : address;
+  key = isOffset ? ref.target | OFFSET_KEY : ref.target;
+  base = isOffset ? mapOffset(ref.base) : hasBase(kind) ? mapAddress(ref.base) : 0;
+}
+
+/** Notes what was predicted last, for {@link learnFields}. */
+@inline
+function addPending(ref: Ref, position: u32, newPlace: u32, target: u32): void {
+  const kind = <u32>ref.kind;
+  if (pendingCount === MAX_PENDING || kind === Kind.A64_ADRP) return;
+  const p = pendingAt(pendingCount++);
+  p.end = position + fieldBytes(kind);
+  p.fresh = newPlace;
+  p.key = key;
+  p.place = place;
+  p.base = base;
+  p.target = target;
+  p.kind = kind;
+  p.aux = ref.aux;
+  p.mapped = mapped;
+  p.trust = trust;
 }
 
 /** Notes kind and confidence of a field's bytes. */
@@ -182,7 +241,7 @@ export function learnFields(to: u32): void {
     const bytes = freshBase + <usize>p.fresh;
     const actual = takeField(p.kind, p.aux, bytes, p.place, p.base, p.target, image);
     if (actual === NO_PLACE) continue;
-    learnTarget(p.key, actual);
+    learnTarget(p.key, actual, p.mapped, p.trust);
     if (p.kind === Kind.X64_REL32 && p.fresh > sectionStart) {
       learnBranch(branchAfter(load<u8>(bytes - 1)), actual);
     }

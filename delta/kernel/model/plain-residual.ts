@@ -9,7 +9,7 @@ import {
   takePlain,
   takePlainNumber,
 } from '../code/plain';
-import { freshBase, putByte, putBytes } from './output';
+import { freshBase } from './output';
 import { CHUNK, predicted } from './window';
 
 /** Right bytes since the last difference; applying: those before the next one. */
@@ -28,22 +28,25 @@ function nextGap(): u32 {
 /** Codes `length` new bytes from `fresh` against those predicted in the window. */
 export function codePlainChunk(fresh: u32, length: u32): void {
   const from = predicted + <usize>CHUNK;
-  if (encoding) compare(freshBase + <usize>fresh, from, length);
-  if (encoding || gap >= length) {
-    if (!encoding && gap !== NONE) gap -= length;
-    putBytes(fresh, encoding ? freshBase + <usize>fresh : from, length);
-    return;
+  if (encoding) {
+    compare(freshBase + <usize>fresh, from, length);
+  } else {
+    memory.copy(freshBase + <usize>fresh, from, length);
+    addDifferences(fresh, length);
   }
-  for (let i: u32 = 0; i < length; i++) {
-    const expected = <u32>load<u8>(from + <usize>i);
-    if (gap > 0) {
-      if (gap !== NONE) gap--;
-      putByte(fresh + i, expected);
-      continue;
-    }
-    putByte(fresh + i, expected + takePlain(Stream.VALUES));
+}
+
+/** Applying: `length` bytes of the output from `fresh` on are as predicted; makes them right. */
+export function addDifferences(fresh: u32, length: u32): void {
+  let at: u32 = 0;
+  while (gap !== NONE && gap < length - at) {
+    at += gap;
+    const byte = freshBase + <usize>(fresh + at);
+    store<u8>(byte, load<u8>(byte) + <u8>takePlain(Stream.VALUES));
+    at++;
     gap = nextGap();
   }
+  if (gap !== NONE) gap -= length - at;
 }
 
 function compare(source: usize, from: usize, length: u32): void {

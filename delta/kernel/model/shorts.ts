@@ -90,7 +90,7 @@ export function findShorts(block: Block, image: Image, fresh: Image, from: u32, 
 }
 
 /** How far such fields lead. */
-function reachOf(image: Image): u32 {
+export function reachOf(image: Image): u32 {
   if (image.machine === Machine.X64) return 132;
   if (image.machine === Machine.RV64) return 2048;
   return image.machine === Machine.A32 ? 4200 : 0;

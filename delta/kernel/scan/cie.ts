@@ -19,19 +19,19 @@ const OMITTED: u32 = 0xff;
 const CIE_BYTES: u32 = 64;
 /** Facts of the CIEs last asked for: 16 entries of 8 bytes, offset + 1 and facts. */
 const MEMO: usize = 128;
-const MEMO_ENTRIES: u32 = 16;
+const MEMO_BITS: u32 = 4;
 
 let cursor: usize = 0;
 let limit: usize = 0;
 
 /** Comes before the first question about bytes that may have changed. */
 export function forgetCies(): void {
-  memory.fill(sideBuffer + MEMO, 0, MEMO_ENTRIES * 8);
+  memory.fill(sideBuffer + MEMO, 0, <usize>8 << MEMO_BITS);
 }
 
 /** {@link CieFact}s of the record at `offset`: none when it is no CIE or an unusual one. */
 export function cieFacts(image: Image, section: Section, offset: u32): u32 {
-  const entry = sideBuffer + MEMO + <usize>((offset >> 3) & (MEMO_ENTRIES - 1)) * 8;
+  const entry = sideBuffer + MEMO + <usize>((offset * 0x9e3779b1) >>> (32 - MEMO_BITS)) * 8;
   if (load<u32>(entry) !== offset + 1) {
     const facts = readFacts(image, section, offset);
     store<u32>(entry, offset + 1);

@@ -26,6 +26,11 @@ export function scanJumpTables(image: Image, section: Section, from: u32, to: u3
   const bytes = readOld(start, stop - start, scanBuffer);
   const length = (stop - start) & ~(WORD - 1);
   for (let at: u32 = 0; at + REACH <= length; ) {
+    const last = load<u32>(bytes + <usize>(at + REACH - WORD));
+    if (!mayLeadToCode(image, place + at, last)) {
+      at += REACH;
+      continue;
+    }
     const words = wordsOfTable(image, bytes + <usize>at, (length - at) / WORD, place + at);
     if (words < LEAST_WORDS) {
       at += WORD;
@@ -39,6 +44,13 @@ export function scanJumpTables(image: Image, section: Section, from: u32, to: u3
     }
     at += words * WORD;
   }
+}
+
+/** False if no table that begins with one of four words, the first of address `base`, has this fourth. */
+@inline
+function mayLeadToCode(image: Image, base: u32, word: u32): bool {
+  const slack = REACH - WORD;
+  return base + slack + word - image.codeFrom < image.codeBytes + slack;
 }
 
 function wordsOfTable(image: Image, bytes: usize, limit: u32, base: u32): u32 {

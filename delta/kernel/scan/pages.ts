@@ -2,7 +2,7 @@
 
 import { imageAt, imageCount } from '../elf/images';
 import { alloc } from '../memory';
-import { oldBase, oldSize, readOld } from '../old';
+import { holdOld, oldBase, oldSize, readOld } from '../old';
 import { REF_BYTES } from '../refs/kinds';
 import { clearRefs, refCount, refs } from './emit';
 import { addPage, MAX_PAGE_REFS, PAGE_BYTES, PAGE_SHIFT } from './page';
@@ -10,6 +10,10 @@ import { settleRefs } from './settle';
 
 /** Bytes that can be read after a page's own; zeros after the end of the old bytes. */
 const BYTES_AFTER: u32 = 16;
+/** Bytes that are read before a page's own: most scanners begin within them. */
+const BYTES_BEFORE: u32 = 64;
+/** Bytes read at once when pages are asked for one after another. */
+const AHEAD_BYTES: u32 = 32768;
 const SLOTS: u32 = 64;
 const NO_PAGE: u32 = 0xffffffff;
 const NOT_SCANNED: u32 = 0xffffffff;
@@ -36,17 +40,25 @@ let slotOf: usize = 0;
 let clock: u32 = 0;
 let lastPage: u32 = NO_PAGE;
 let lastBytes: usize = 0;
+/** The last bytes read ahead: `aheadBytes` from `aheadFrom`. */
+let ahead: usize = 0;
+let aheadFrom: u32 = 0;
+let aheadBytes: u32 = 0;
+/** The page that follows the last one read. */
+let following: u32 = 0;
 
 /** Allocates the cache for the old bytes that openOld has told of; once a session. */
 export function openPages(): void {
   slots = alloc(<usize>SLOTS * offsetof<OldPage>());
   slotOf = alloc(((<usize>oldSize) >> PAGE_SHIFT) + 1);
+  ahead = oldBase === 0 ? alloc(AHEAD_BYTES) : 0;
+  aheadBytes = following = 0;
   clock = 0;
   lastPage = NO_PAGE;
   for (let i: u32 = 0; i < SLOTS; i++) {
     const page = slot(i);
     page.index = NO_PAGE;
-    page.copy = alloc(PAGE_BYTES + BYTES_AFTER);
+    page.copy = alloc(BYTES_BEFORE + PAGE_BYTES + BYTES_AFTER);
     page.refs = alloc(<usize>MAX_PAGE_REFS * REF_BYTES);
   }
 }
@@ -102,15 +114,34 @@ function readBytes(page: OldPage): void {
     return;
   }
   const length = min(oldSize - from, wanted);
-  const bytes = readOld(from, length, page.copy);
-  if (bytes !== page.copy) memory.copy(page.copy, bytes, length);
-  memory.fill(page.copy + length, 0, wanted - length);
-  page.bytes = page.copy;
+  const before = min(from, BYTES_BEFORE);
+  page.bytes = page.copy + BYTES_BEFORE;
+  const to = page.bytes - before;
+  const bytes = readAhead(page.index, from - before, before + length, to);
+  if (bytes !== to) memory.copy(to, bytes, before + length);
+  memory.fill(page.bytes + length, 0, wanted - length);
+}
+
+/** As {@link readOld}, for a page: more than is asked for if the page before was asked for last. */
+function readAhead(index: u32, offset: u32, length: u32, buffer: usize): usize {
+  const isNext = index === following;
+  following = index + 1;
+  const inside = offset - aheadFrom;
+  if (inside < aheadBytes && length <= aheadBytes - inside) return ahead + inside;
+  if (ahead === 0 || !isNext) return readOld(offset, length, buffer);
+  aheadFrom = offset;
+  aheadBytes = min(AHEAD_BYTES, oldSize - offset);
+  return readOld(offset, aheadBytes, ahead);
 }
 
 /** A page can hold the end of one source and the beginning of the next. */
 function scanInto(page: OldPage): void {
+  const from = page.index << PAGE_SHIFT;
+  const before = min(from, BYTES_BEFORE);
+  const length = min(oldSize - from, PAGE_BYTES + BYTES_AFTER);
+  if (oldBase === 0) holdOld(from - before, before + length, page.bytes - before);
   scanOldPage(page.index);
+  holdOld(0, 0, 0);
   page.count = refCount;
   memory.copy(page.refs, refs, <usize>refCount * REF_BYTES);
 }

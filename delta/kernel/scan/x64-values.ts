@@ -24,18 +24,46 @@ export function openValues(image: Image): bool {
   return true;
 }
 
-/** A bit for each of up to 16 fields, the first at `at`, whose last byte may be an address's. */
+/**
+ * A bit for each of up to 16 fields, the first at `at`, that may hold an address: by their last byte and,
+ * unless they are fewer than 16 or some of the three bytes before the first are `unknown`, by those before.
+ */
 @inline
-export function valuesAt(at: usize, width: u32): u32 {
+export function valuesAt(at: usize, width: u32, unknown: bool): u32 {
   if (width === 16) {
     const distance = i8x16.sub(v128.load(at, 3), i8x16.splat(<i8>first));
-    return <u32>i8x16.bitmask(i8x16.le_u(distance, i8x16.splat(<i8>span)));
+    const isNear = i8x16.le_u(distance, i8x16.splat(<i8>span));
+    return <u32>i8x16.bitmask(unknown ? isNear : v128.and(isNear, operandsAt(at)));
   }
   let mask: u32 = 0;
   for (let i: u32 = 0; i < width; i++) {
     mask |= (<u32>(<u32>load<u8>(at + <usize>i, 3) - first <= span)) << i;
   }
   return mask;
+}
+
+/** At least those of 16 fields for which {@link mayHoldValue} is true, as lanes of ones. */
+@inline
+function operandsAt(at: usize): v128 {
+  const last = v128.load(at - 1);
+  const second = v128.load(at - 2);
+  const third = v128.load(at - 3);
+  const moves = v128.or(
+    isByte(last, 0xf8, 0xb8),
+    v128.or(isByte(last, 0xff, 0x68), isByte(last, 0xff, 0x3d)),
+  );
+  const scaled = v128.and(isByte(last, 7, 5), isByte(second, 0xc7, 4));
+  const groups = v128.or(isByte(second, 0xff, 0xc7), isByte(second, 0xff, 0x81));
+  const prefixed = v128.or(isByte(third, 0xff, 0x0f), isByte(third, 0xf0, 0x40));
+  const displaced = v128.and(isByte(last, 0xc0, 0x80), prefixed);
+  const stores = v128.or(isByte(third, 0xff, 0xc7), isByte(third, 0xff, 0x44));
+  return v128.or(v128.or(v128.or(moves, scaled), v128.or(groups, displaced)), stores);
+}
+
+/** Lanes of ones where the bits of `mask` are `value`. */
+@inline
+function isByte(bytes: v128, mask: u32, value: u32): v128 {
+  return i8x16.eq(v128.and(bytes, i8x16.splat(<i8>mask)), i8x16.splat(<i8>value));
 }
 
 /** Emits the field, at old offset `offset`, if it is in [from, to); false if it is no address. */

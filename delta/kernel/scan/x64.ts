@@ -34,7 +34,7 @@ export function scanX64(image: Image, section: Section, from: u32, to: u32): voi
   while (block < stop) {
     const width = min<usize>(stop - block, 16);
     const opcodes = opcodesAt(block - 1, <u32>width);
-    const values = isFixed ? valuesAt(block, <u32>width) : 0;
+    const values = isFixed ? valuesAt(block, <u32>width, block === bytes + 1) : 0;
     for (let mask = opcodes | values; mask !== 0; mask &= mask - 1) {
       const field = block + <usize>ctz(mask);
       if (field < free) continue;
@@ -65,15 +65,19 @@ function relativeTarget(image: Image, field: usize, known: u32, address: u32): u
   return isThere ? target : NO_PLACE;
 }
 
-/** A bit for each of up to 16 bytes that may come before a field: E8, E9, 8x or a ModRM byte. */
+/**
+ * A bit for each of up to 16 bytes that may come before a field: E8, E9, 8x after 0F, or a ModRM byte.
+ * The byte before `at` is looked at, whatever it is: of a part's first byte more is asked later.
+ */
 @inline
 function opcodesAt(at: usize, width: u32): u32 {
   if (width < 16) return opcodesBefore(at, width);
   const bytes = v128.load(at);
   const calls = i8x16.eq(v128.and(bytes, i8x16.splat(<i8>0xfe)), i8x16.splat(<i8>0xe8));
   const jumps = i8x16.eq(v128.and(bytes, i8x16.splat(<i8>0xf0)), i8x16.splat(<i8>0x80));
+  const longs = v128.and(jumps, i8x16.eq(v128.load(at - 1), i8x16.splat(0x0f)));
   const others = i8x16.eq(v128.and(bytes, i8x16.splat(<i8>0xc7)), i8x16.splat(5));
-  return <u32>i8x16.bitmask(v128.or(v128.or(calls, jumps), others));
+  return <u32>i8x16.bitmask(v128.or(v128.or(calls, longs), others));
 }
 
 function opcodesBefore(at: usize, width: u32): u32 {

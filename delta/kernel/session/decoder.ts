@@ -18,8 +18,8 @@ import { beginInput, isInputUsed } from './coding';
 import { openSources, parseSources } from './sources';
 import { keepInputs, openStreams, setOutput } from './streams';
 
-const PIECE: u32 = 65536;
-/** A step of a model may go past its limit by this much. */
+const PIECE: u32 = 131072;
+/** A step of a model may go past its limit by this much, with bytes that it made or will. */
 const SLACK: u32 = 8192;
 
 let newSize: u32 = 0;
@@ -82,7 +82,7 @@ export function decodeSection(): u32 {
     return 0;
   }
   if (given - bufferStart > HISTORY) {
-    memory.copy(buffer, buffer + <usize>(given - bufferStart - HISTORY), HISTORY);
+    memory.copy(buffer, buffer + <usize>(given - bufferStart - HISTORY), HISTORY + SLACK);
     bufferStart = given - HISTORY;
     moveOutput(buffer - <usize>bufferStart);
   }

@@ -6,7 +6,8 @@ import { watchDeltas } from '../delta-watch.ts';
 import { parseServerUrl } from '../http-client.ts';
 import { createOutput, formatBytes, type Bar, type Output } from '../output.ts';
 import { PushClient } from '../push-client.ts';
-import { openSource, splitTag } from '../sources/source.ts';
+import { openSource } from '../sources/source.ts';
+import { splitTag } from '../sources/split-tag.ts';
 
 /** `rivulet push`: sends an image or an index to an origin. */
 export function addPush(program: Command): void {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 
 import { ServerError } from '../../errors.ts';
-import { splitTag } from '../sources/source.ts';
+import { splitTag } from '../sources/split-tag.ts';
 
 /** One platform's image of an OCI layout. */
 export interface ImageOperand {

@@ -4,6 +4,7 @@ import type { ImageSource } from './image-source.ts';
 import { openOciArchive } from './oci-archive.ts';
 import { openOciLayout } from './oci-layout.ts';
 import { openRootfs } from './rootfs.ts';
+import { splitTag } from './split-tag.ts';
 
 const FORMS = 'oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE or rootfs:TAR';
 
@@ -29,14 +30,6 @@ export async function openSource(text: string, platform: string): Promise<ImageS
     default:
       throw unknownSource(text);
   }
-}
-
-/** `PATH[:TAG]`: the tag is what follows the last colon, if that holds no slash. */
-export function splitTag(text: string): { path: string; tag: string | undefined } {
-  const colon = text.lastIndexOf(':');
-  const tag = text.slice(colon + 1);
-  if (colon <= 0 || tag === '' || tag.includes('/')) return { path: text, tag: undefined };
-  return { path: text.slice(0, colon), tag };
 }
 
 function unknownSource(text: string): ServerError {
