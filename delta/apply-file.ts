@@ -75,9 +75,11 @@ async function apply(
   await syncDirectory(dirname(options.output));
 }
 
+const DAMAGE = ['wrong_base', 'output_mismatch', 'bad_format'] as const;
+
 /** What another base than the delta's leads to, and a damaged delta. */
 function isDamage(error: unknown): boolean {
-  return isDeltaError(error, 'output_mismatch') || isDeltaError(error, 'bad_format');
+  return DAMAGE.some((code) => isDeltaError(error, code));
 }
 
 /** `.NAME.xxxxxxxx.part` beside the output; the digits are those of the delta's header. */
