@@ -4,6 +4,8 @@ import { DigestHasher, digestAlgorithm, type Digest } from './digest.ts';
 import { checkAborted } from './durable.ts';
 import { isStorageError, StorageError } from './errors.ts';
 import { blobFolders, blobKey, digestOfKey } from './keys.ts';
+import type { FsckFault, FsckFaultKind } from './fsck-fault.ts';
+import { OstreeCheck, type OstreeCheckReport } from './fsck-ostree.ts';
 import type { IoOptions, ObjectEntry, ObjectStore } from './object-store.ts';
 
 export interface FsckOptions extends IoOptions {
@@ -15,26 +17,6 @@ export interface FsckOptions extends IoOptions {
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
 
-export type FsckFaultKind =
-  /** Bytes that are not those of their digest. */
-  | 'corrupt'
-  /** A row names bytes that are not there. */
-  | 'missing'
-  /** More or fewer bytes than a row says. */
-  | 'wrong_size'
-  /** The store fails on reading it. */
-  | 'unreadable'
-  /** An object under a key that holds no blob. */
-  | 'misplaced';
-
-export interface FsckFault {
-  readonly kind: FsckFaultKind;
-  /** The blob's digest, or the key where there is none. */
-  readonly subject: string;
-  /** What stops working, in words. */
-  readonly affects: string;
-}
-
 /** Something that a sparse manifest names. */
 export interface FsckAbsent {
   readonly digest: Digest;
@@ -42,7 +24,7 @@ export interface FsckAbsent {
   readonly affects: string;
 }
 
-export interface FsckReport {
+export interface FsckReport extends OstreeCheckReport {
   /** Blobs in the store. */
   readonly objects: number;
   readonly bytes: number;
@@ -63,7 +45,8 @@ const PAGE = 500;
 
 /**
  * Checks that every stored blob has the bytes that its name promises, and that the bytes behind every
- * row are there in the size that the row says. Changes nothing, and may run beside a serving origin.
+ * row are there in the size that the row says; that OSTree's objects and refs are whole. Changes nothing,
+ * and may run beside a serving origin.
  * Throws `aborted`, and `unavailable` when the catalog or the listing of the store fails.
  */
 export async function checkStore(options: FsckOptions): Promise<FsckReport> {
@@ -84,7 +67,7 @@ class Check {
 
   async run(): Promise<FsckReport> {
     const folders = blobFolders();
-    const steps = folders.length + AUDIT_SOURCES.length;
+    const steps = folders.length + AUDIT_SOURCES.length + 1;
     for (const [n, folder] of folders.entries()) {
       await this.#checkFolder(folder);
       this.#options.onProgress?.((n + 1) / steps);
@@ -94,7 +77,13 @@ class Check {
       this.#options.onProgress?.((folders.length + n + 1) / steps);
     }
     const absent = await this.#findAbsent();
+    const note = (fault: FsckFault): void => {
+      if (!this.#faults.has(keyOf(fault))) this.#note(fault);
+    };
+    const ostree = await new OstreeCheck({ ...this.#options, note }).run();
+    this.#options.onProgress?.(1);
     return {
+      ...ostree,
       objects: this.#objects,
       bytes: this.#bytes,
       rows: this.#rows,
@@ -189,7 +178,7 @@ class Check {
   }
 
   async #fault(kind: FsckFaultKind, digest: Digest): Promise<void> {
-    if (this.#faults.has(`${kind} ${digest}`)) return;
+    if (this.#faults.has(keyOf({ kind, subject: digest }))) return;
     this.#note({ kind, subject: digest, affects: await this.#affects(digest) });
   }
 
@@ -199,7 +188,11 @@ class Check {
   }
 
   #note(fault: FsckFault): void {
-    if (this.#faults.size < MAX_FAULTS) this.#faults.set(`${fault.kind} ${fault.subject}`, fault);
+    if (this.#faults.size < MAX_FAULTS) this.#faults.set(keyOf(fault), fault);
     else this.#truncated = true;
   }
+}
+
+function keyOf({ kind, subject }: Pick<FsckFault, 'kind' | 'subject'>): string {
+  return `${kind} ${subject}`;
 }

@@ -3,6 +3,7 @@ import type { GcCutoff, GcRows } from './catalog/gc-catalog.ts';
 import type { Clock } from './clock.ts';
 import { checkAborted } from './durable.ts';
 import { BlobSweep } from './gc-blobs.ts';
+import { pruneOstree } from './gc-ostree.ts';
 import { sweepParts } from './gc-parts.ts';
 import type { IoOptions, ObjectStore } from './object-store.ts';
 
@@ -12,6 +13,8 @@ export interface GcOptions extends IoOptions {
   readonly clock: Clock;
   /** What is younger stays, whether something names it or not: its row may be on its way. */
   readonly graceMs: number;
+  /** Commits kept of each OSTree ref, its own included; {@link KEPT_COMMITS} unless given. */
+  readonly keptCommits?: number | undefined;
   /** Counts what would go and removes nothing. */
   readonly dryRun: boolean;
   /** From 0 to 1. */
@@ -31,25 +34,29 @@ export interface GcReport {
 
 /** A delta's bytes outlive its row's retirement by this: plans last for half of it. */
 export const RETIRED_DELTA_MS = 3_600_000;
+/** Where a ref has been lately is what devices update from. */
+export const KEPT_COMMITS = 10;
 /** Rows of a kind removed in one transaction: other writers wait for as long. */
 const PRUNE_ROWS = 200;
 
 /**
- * Removes what nothing reaches: first rows (links of blobs that no manifest names, layers that nobody
- * has, packs that no layer names), then every blob that no row names and that is older than the grace
- * period, then parts of dead upload sessions. Roots are manifests and what they name, young links,
- * chunk indexes and packs of layers in use, and deltas published or retired within an hour.
+ * Removes what nothing reaches: first rows (OSTree objects that no ref reaches, links of blobs that no
+ * manifest names, layers that nobody has, packs that neither layers nor objects name), then every blob that no row names and that is older than the grace
+ * period, then parts of dead upload sessions. Roots are manifests and what they name, refs with the
+ * last of their commits, young links, chunk indexes and packs of layers in use, packs of OSTree objects,
+ * and deltas published or retired within an hour.
  *
  * Runs beside a serving origin and beside itself: bytes go only while their digest is condemned in the
  * catalog, and a condemned digest can't be named (see `GcCatalog`). Memory is bounded: one folder of
  * blobs is looked at in batches. Throws `aborted` between two steps; all that was done stands.
  */
 export async function collectGarbage(options: GcOptions): Promise<GcReport> {
-  const { catalog, clock, graceMs, dryRun, signal } = options;
+  const { catalog, clock, graceMs, dryRun, signal, keptCommits = KEPT_COMMITS } = options;
   const startedMs = clock();
   const cutoff: GcCutoff = {
     unnamedBeforeMs: startedMs - graceMs,
     retiredBeforeMs: startedMs - RETIRED_DELTA_MS,
+    keptCommits,
   };
   const removedRows = dryRun
     ? await catalog.gc.prunable(cutoff)
@@ -64,7 +71,8 @@ async function pruneAll(
   cutoff: GcCutoff,
   signal: AbortSignal | undefined,
 ): Promise<GcRows> {
-  const total = { links: 0, layers: 0, packs: 0 };
+  const ostree = await pruneOstree(catalog.gc, cutoff, PRUNE_ROWS, signal);
+  const total = { links: 0, layers: 0, packs: 0, ...ostree };
   for (;;) {
     checkAborted(signal, 'garbage collection');
     const { links, layers, packs } = await catalog.gc.prune(cutoff, PRUNE_ROWS);

@@ -111,7 +111,8 @@ function shrunk(offset: number): StorageError {
   return new StorageError('corrupt', `the file shrank: no byte at ${offset}`);
 }
 
-function checkRange(size: number, offset: number, length: number): void {
+/** Throws `range_unsatisfiable` unless the bytes are all there. */
+export function checkRange(size: number, offset: number, length: number): void {
   if (
     !Number.isSafeInteger(offset) ||
     !Number.isSafeInteger(length) ||

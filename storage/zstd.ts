@@ -47,10 +47,8 @@ export async function compressFrame(raw: Uint8Array, level: number): Promise<Buf
  * trailing bytes and for another length; `too_large` for a window or an expansion beyond the bounds.
  */
 export async function decompressFrame(frame: Uint8Array, rawLength: number): Promise<Buffer> {
-  checkRawLength(rawLength);
+  checkFrame(frame, rawLength);
   const bytes = asBuffer(frame);
-  const bound = frameBound(bytes, rawLength);
-  if (bound < rawLength) throw wrongLength(rawLength, `at most ${bound}`);
   let raw: Buffer;
   try {
     raw = await decompress(bytes);
@@ -59,6 +57,13 @@ export async function decompressFrame(frame: Uint8Array, rawLength: number): Pro
   }
   if (raw.length !== rawLength) throw wrongLength(rawLength, raw.length);
   return raw;
+}
+
+/** Walks a frame's headers without decoding it; throws as {@link decompressFrame} says. */
+export function checkFrame(frame: Uint8Array, rawLength: number): void {
+  checkRawLength(rawLength);
+  const bound = frameBound(asBuffer(frame), rawLength);
+  if (bound < rawLength) throw wrongLength(rawLength, `at most ${bound}`);
 }
 
 /** The most that the frame can expand to; throws as {@link decompressFrame} says. */

@@ -1,10 +1,12 @@
 import type { Digest } from '../digest.ts';
+import type { OstreeAudit } from './ostree-audit.ts';
 
 /** Rows that promise bytes. What a manifest names is promised by its blob's or manifest's own row. */
 export const AUDIT_SOURCES = ['manifest', 'blob', 'delta', 'pack', 'index'] as const;
 export type AuditSource = (typeof AUDIT_SOURCES)[number];
 
 export interface AuditCatalog {
+  readonly ostree: OstreeAudit;
   /** Digests that rows of a kind name, with the size they state; ascending, each once, after `after`. */
   expected(
     source: AuditSource,
@@ -16,6 +18,6 @@ export interface AuditCatalog {
    * Ascending, each once, after `after`.
    */
   absent(after: Digest | undefined, limit: number): Promise<readonly Digest[]>;
-  /** What stops working without that blob, in words (`tag fleet/app:stable`): tags first, at most `limit`. */
+  /** What stops working without that blob, in words (`tag fleet/app:stable`): tags first, OSTree's refs after them, at most `limit`. */
   affected(digest: Digest, limit: number): Promise<readonly string[]>;
 }

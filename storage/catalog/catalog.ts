@@ -3,6 +3,7 @@ import type { DeltaCatalog } from './delta-catalog.ts';
 import type { FleetCatalog } from './fleet-catalog.ts';
 import type { GcCatalog } from './gc-catalog.ts';
 import type { LayerCatalog } from './layer-catalog.ts';
+import type { OstreeCatalog } from './ostree-catalog.ts';
 import type { RepositoryCatalog } from './repository-catalog.ts';
 import type { SigningKeyCatalog } from './signing-key-catalog.ts';
 import type { TokenCatalog } from './token-catalog.ts';
@@ -20,14 +21,15 @@ export interface Catalog {
   readonly uploads: UploadCatalog;
   readonly layers: LayerCatalog;
   readonly deltas: DeltaCatalog;
+  readonly ostree: OstreeCatalog;
   readonly fleet: FleetCatalog;
   readonly tokens: TokenCatalog;
   readonly signingKeys: SigningKeyCatalog;
   readonly gc: GcCatalog;
   readonly audit: AuditCatalog;
   /**
-   * A number that changes whenever a blob leaves a repository or a collector condemns one, in any
-   * process: what was looked up under the same number still holds. Answers at once, in microseconds;
+   * A number that changes whenever a blob or an OSTree object leaves a repository or a collector
+   * condemns a blob, in any process: what was looked up under the same number still holds. Answers at once, in microseconds;
    * undefined when the database can't.
    */
   removalEpoch(): number | undefined;

@@ -1,4 +1,5 @@
 import type { Digest } from '../digest.ts';
+import type { RepoName } from '../names.ts';
 
 /** What is young enough to be spared. */
 export interface GcCutoff {
@@ -6,6 +7,8 @@ export interface GcCutoff {
   readonly unnamedBeforeMs: number;
   /** Deltas that left the matrix before this have no more claim to their bytes. */
   readonly retiredBeforeMs: number;
+  /** Commits kept of each OSTree ref: where it is, and so many less one by its log, and by parents. */
+  readonly keptCommits: number;
 }
 
 /** Rows that nothing needs, and the bytes behind them. */
@@ -14,8 +17,18 @@ export interface GcRows {
   readonly links: number;
   /** Layers that no repository has. */
   readonly layers: number;
-  /** Packs that no layer's chunk index names; their chunks go with them. */
+  /** Packs that no layer's chunk index names, nor any OSTree object; their chunks go with them. */
   readonly packs: number;
+  /** OSTree objects of repositories that none of the repository's refs reaches. */
+  readonly ostreeLinks: number;
+  /** OSTree objects that no repository has. */
+  readonly ostreeObjects: number;
+}
+
+/** Where a pass over OSTree's links stands: after this one. */
+export interface OstreeLinkPlace {
+  readonly repo: RepoName;
+  readonly object: number;
 }
 
 /**
@@ -25,8 +38,25 @@ export interface GcRows {
 export interface GcCatalog {
   /** How many rows {@link prune} would remove in all. */
   prunable(cutoff: GcCutoff): Promise<GcRows>;
-  /** Removes at most `limit` rows of each kind; zeros when nothing is left. */
-  prune(cutoff: GcCutoff, limit: number): Promise<GcRows>;
+  /** Removes at most `limit` rows of each kind but OSTree's; zeros when nothing is left. */
+  prune(cutoff: GcCutoff, limit: number): Promise<Pick<GcRows, 'links' | 'layers' | 'packs'>>;
+  /**
+   * Looks at some links of OSTree objects and removes those that nothing in their repository names: an
+   * object is held by each parent that the repository has, a commit by refs alone, and whatever was
+   * pushed lately stays. What only removed objects named may be left to another pass: all that can
+   * go is gone once a whole pass removes nothing. Holds no lock for more than `limit` rows at once.
+   */
+  pruneOstreeLinks(
+    cutoff: GcCutoff,
+    after: OstreeLinkPlace | undefined,
+    limit: number,
+  ): Promise<{ readonly removed: number; readonly next?: OstreeLinkPlace | undefined }>;
+  /** The same for objects that no repository has; one pass is enough. */
+  pruneOstreeObjects(
+    cutoff: GcCutoff,
+    after: number | undefined,
+    limit: number,
+  ): Promise<{ readonly removed: number; readonly next?: number | undefined }>;
   /** Those of the digests whose bytes must stay even once all is pruned. */
   reachable(digests: readonly Digest[], cutoff: GcCutoff): Promise<ReadonlySet<Digest>>;
   /** Condemns those of the digests that no row names, until `untilMs`, and returns them. */

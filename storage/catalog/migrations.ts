@@ -1,4 +1,5 @@
 import type { Migration } from './database.ts';
+import { OSTREE_STATEMENTS } from './ostree-migration.ts';
 
 const lease = `
   owner text,
@@ -197,4 +198,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
     version: 3,
     statements: [`alter table manifest_children add column tar_type text`],
   },
+  { version: 4, statements: OSTREE_STATEMENTS },
 ];

@@ -6,6 +6,7 @@ import type { RepoName, Tag } from '../names.ts';
 import type { DeltaState } from './delta-catalog.ts';
 import type { DeviceEventType } from './fleet-catalog.ts';
 import type { LayerState } from './layer-catalog.ts';
+import type { OstreeSchema } from './ostree-schema.ts';
 import type { ManifestChild } from './repository-catalog.ts';
 import type { UploadPart } from './upload-catalog.ts';
 
@@ -13,7 +14,7 @@ import type { UploadPart } from './upload-catalog.ts';
  * The catalog's tables as `migrations.ts` makes them. Names are compared byte by byte (SQLite's
  * BINARY; PostgreSQL needs `collate "C"`). Times are milliseconds since the epoch, sizes bytes.
  */
-export interface Schema {
+export interface Schema extends OstreeSchema {
   repositories: { name: RepoName; created_ms: number };
   /** Which blobs a repository may serve; `linked_ms` is the newest push or mount. */
   repo_blobs: { repo: RepoName; digest: Digest; size: number; linked_ms: number };

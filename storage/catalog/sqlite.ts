@@ -11,6 +11,7 @@ import { SqlDeltas } from './sql/deltas.ts';
 import { SqlFleet } from './sql/fleet.ts';
 import { SqlGc } from './sql/gc.ts';
 import { SqlLayers } from './sql/layers.ts';
+import { SqlOstree } from './sql/ostree.ts';
 import { SqlRepositories } from './sql/repositories.ts';
 import { SqlSigningKeys } from './sql/signing-keys.ts';
 import { SqlTokens } from './sql/tokens.ts';
@@ -30,6 +31,7 @@ class SqliteCatalog implements Catalog {
   readonly uploads: SqlUploads;
   readonly layers: SqlLayers;
   readonly deltas: SqlDeltas;
+  readonly ostree: SqlOstree;
   readonly fleet: SqlFleet;
   readonly tokens: SqlTokens;
   readonly signingKeys: SqlSigningKeys;
@@ -45,6 +47,7 @@ class SqliteCatalog implements Catalog {
     this.uploads = new SqlUploads(context);
     this.layers = new SqlLayers(context);
     this.deltas = new SqlDeltas(context);
+    this.ostree = new SqlOstree(context);
     this.fleet = new SqlFleet(context);
     this.tokens = new SqlTokens(context);
     this.signingKeys = new SqlSigningKeys(context);

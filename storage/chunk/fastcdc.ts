@@ -46,11 +46,16 @@ export function createCut(): Cut {
 /**
  * Splits a stream into chunks of {@link MIN_CHUNK_BYTES} to {@link MAX_CHUNK_BYTES} (the last may be
  * smaller) whose concatenation is the stream. The cut points depend on the bytes alone, not on how
- * they arrive. A chunk stays valid after the next is asked for.
+ * they arrive. A chunk stays valid after the next is asked for. Who cuts many streams hands in one `cut`
+ * for all; `size`, the bytes to come where that is known, spares short streams a large buffer.
  */
-export async function* chunkStream(source: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
-  const cut = createCut();
-  let arena = Buffer.allocUnsafeSlow(ARENA_BYTES);
+export async function* chunkStream(
+  source: AsyncIterable<Uint8Array>,
+  options: { readonly cut?: Cut; readonly size?: number } = {},
+): AsyncIterable<Buffer> {
+  const { cut = createCut(), size = ARENA_BYTES } = options;
+  // One byte more than will come: a full arena is replaced at once.
+  let arena = Buffer.allocUnsafeSlow(Math.min(ARENA_BYTES, size + 1));
   let start = 0;
   let end = 0;
   for await (const part of source) {

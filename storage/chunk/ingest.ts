@@ -1,12 +1,13 @@
 import { pipeline, type Readable } from 'node:stream';
 
 import type { BlobStore } from '../blob-store.ts';
-import type { ChunkedLayer, ChunkLocation, LayerCatalog } from '../catalog/layer-catalog.ts';
+import type { ChunkedLayer, LayerCatalog } from '../catalog/layer-catalog.ts';
 import { digestOf, DigestHasher, verifyStream, type Digest } from '../digest.ts';
 import { formatChunkIndex, MAX_CHUNKS } from './chunk-index.ts';
 import { chunkStream, MIN_CHUNK_BYTES } from './fastcdc.ts';
 import { LayerBuilder } from './layer-builder.ts';
 import { openLayer } from './layer-stream.ts';
+import { PackPresence } from './pack-presence.ts';
 import { PackWriter } from './pack.ts';
 import { checkTar } from '../tar/tar-check.ts';
 
@@ -69,39 +70,6 @@ async function finish(
   const { index, newChunks } = builder.finish({ diffId, rawSize }, own?.digest);
   const stored = await blobs.putBytes(formatChunkIndex(index), { signal });
   return { diffId, rawSize, index: stored, pack: own, newChunks, packs: index.packs };
-}
-
-/**
- * Which packs are really there: the catalog may name one that was lost, and an index must not rely on
- * it. Chunks of a missing pack are stored anew.
- */
-class PackPresence {
-  readonly #blobs: BlobStore;
-  readonly #signal: AbortSignal | undefined;
-  readonly #known = new Map<Digest, boolean>();
-
-  constructor(blobs: BlobStore, signal: AbortSignal | undefined) {
-    this.#blobs = blobs;
-    this.#signal = signal;
-  }
-
-  async usable(
-    found: ReadonlyMap<Digest, ChunkLocation>,
-  ): Promise<ReadonlyMap<Digest, ChunkLocation>> {
-    const usable = new Map<Digest, ChunkLocation>();
-    for (const [digest, location] of found) {
-      if (await this.#has(location.pack)) usable.set(digest, location);
-    }
-    return usable;
-  }
-
-  async #has(pack: Digest): Promise<boolean> {
-    const known = this.#known.get(pack);
-    if (known !== undefined) return known;
-    const there = (await this.#blobs.stat(pack, { signal: this.#signal })) !== undefined;
-    this.#known.set(pack, there);
-    return there;
-  }
 }
 
 /** Checks the blob's digest as it is read: what a damaged disk made of a layer must not be chunked. */

@@ -18,11 +18,17 @@ export const PACK_HEADER = Buffer.concat([
   Buffer.from('rvpack\0\x01', 'latin1'),
 ]);
 
+/** A length that {@link PackWriter.rewind} goes back to. */
+export interface PackMark {
+  readonly size: number;
+  readonly hasher: DigestHasher;
+}
+
 /** Writes one pack: frames in order into a scratch file of any size, then into the store. */
 export class PackWriter {
   readonly #path: string;
   readonly #file: FileHandle;
-  readonly #hasher = new DigestHasher();
+  #hasher = new DigestHasher();
 
   private constructor(path: string, file: FileHandle) {
     this.#path = path;
@@ -32,7 +38,8 @@ export class PackWriter {
   /** Opens a writer; the caller disposes of it in `finally`. */
   static async open(scratch: string): Promise<PackWriter> {
     const path = join(scratch, `pack-${randomUUID()}`);
-    const file = await scratchFault(path, open(path, 'wx'));
+    // Appending, so that what comes after a cut follows it.
+    const file = await scratchFault(path, open(path, 'ax'));
     const writer = new PackWriter(path, file);
     try {
       await writer.append(PACK_HEADER);
@@ -43,12 +50,27 @@ export class PackWriter {
     return writer;
   }
 
+  /** Bytes of the pack so far. */
+  get size(): number {
+    return this.#hasher.size;
+  }
+
   /** Appends a frame; returns the offset of its first byte. */
   async append(frame: Uint8Array): Promise<number> {
     const offset = this.#hasher.size;
     this.#hasher.update(frame);
     await scratchFault(this.#path, this.#file.writeFile(frame));
     return offset;
+  }
+
+  mark(): PackMark {
+    return { size: this.size, hasher: this.#hasher.copy() };
+  }
+
+  /** Cuts off every frame that was appended after the mark. */
+  async rewind({ size, hasher }: PackMark): Promise<void> {
+    await scratchFault(this.#path, this.#file.truncate(size));
+    this.#hasher = hasher.copy();
   }
 
   /** Stores the pack under its digest, durable on return. The writer is spent. */

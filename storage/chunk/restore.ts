@@ -6,6 +6,22 @@ import { decompressFrame } from '../zstd.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { ChunkIndex, IndexedChunk } from './chunk-index.ts';
 
+/** A chunk whose frame lies in some pack, however that is named. */
+export interface FramedChunk<Pack> {
+  /** sha256 of the uncompressed chunk. */
+  readonly digest: Digest;
+  /** Bytes of the chunk. */
+  readonly rawLength: number;
+  readonly pack: Pack;
+  /** First byte of the frame in the pack. */
+  readonly offset: number;
+  /** Bytes of the frame. */
+  readonly length: number;
+}
+
+/** Chunks of one pack whose frames ascend, so that one range holds them all. */
+export type Run<Chunk> = readonly [Chunk, ...Chunk[]];
+
 /** A range of a pack and the chunks whose frames lie in it, ascending by offset. */
 export interface ChunkFetch {
   readonly pack: Digest;
@@ -43,15 +59,38 @@ export function planChunkFetch(
       joinChunks(
         chunks.sort((a, b) => a.offset - b.offset),
         JOIN_GAP_BYTES,
-      ).map((run) => fetchOf(index, pack, run)),
+      ).map((run) => ({ pack: packOf(index, pack), range: rangeOf(run), chunks: run })),
     );
 }
 
 /** The chunk inside a fetched frame, checked: `corrupt` or `digest_mismatch` for any other bytes. */
-export async function openChunk(frame: Uint8Array, chunk: IndexedChunk): Promise<Buffer> {
+export async function openChunk(
+  frame: Uint8Array,
+  chunk: Pick<FramedChunk<unknown>, 'digest' | 'rawLength'>,
+): Promise<Buffer> {
   const raw = await decompressFrame(frame, chunk.rawLength);
   verifyBytes(raw, { digest: chunk.digest }, 'chunk');
   return raw;
+}
+
+/**
+ * The chunks of a run without gaps, read in one range of the pack; each is checked before it is
+ * yielded. Throws `missing` for a lost pack, `range_unsatisfiable` for a place outside it, `corrupt` or
+ * `digest_mismatch` for damaged bytes.
+ */
+export async function* readRun(
+  blobs: BlobReader,
+  pack: Digest,
+  run: Run<FramedChunk<unknown>>,
+  options: IoOptions = {},
+): AsyncIterable<Buffer> {
+  const source = await blobs.open(pack, { range: rangeOf(run), signal: options.signal });
+  const queue = new ByteQueue(source, `pack ${pack}`);
+  try {
+    for (const chunk of run) yield await openChunk(await queue.take(chunk.length), chunk);
+  } finally {
+    source.destroy();
+  }
 }
 
 /**
@@ -66,18 +105,10 @@ export async function* restoreLayer(
   options: IoOptions = {},
 ): AsyncIterable<Buffer> {
   const hasher = new DigestHasher();
-  for (const run of neighbours(index.chunks)) {
-    const { pack, range, chunks } = fetchOf(index, run[0].pack, run);
-    const source = await blobs.open(pack, { range, signal: options.signal });
-    const queue = new ByteQueue(source, `pack ${pack}`);
-    try {
-      for (const chunk of chunks) {
-        const raw = await openChunk(await queue.take(chunk.length), chunk);
-        hasher.update(raw);
-        yield raw;
-      }
-    } finally {
-      source.destroy();
+  for (const run of joinChunks(index.chunks, 0)) {
+    for await (const raw of readRun(blobs, packOf(index, run[0].pack), run, options)) {
+      hasher.update(raw);
+      yield raw;
     }
   }
   const diffId = hasher.digest();
@@ -90,34 +121,32 @@ export async function* restoreLayer(
   }
 }
 
-type Run = readonly [IndexedChunk, ...IndexedChunk[]];
-
-/** Chunks that follow one another in the layer and in the pack. */
-function neighbours(chunks: readonly IndexedChunk[]): readonly Run[] {
-  return joinChunks(chunks, 0);
+function packOf(index: ChunkIndex, pack: number): Digest {
+  const digest = index.packs[pack];
+  if (digest === undefined) throw new StorageError('corrupt', `chunk index: no pack ${pack}`);
+  return digest;
 }
 
 /** Splits chunks into runs of one pack whose frames do not overlap and lie at most `gap` apart. */
-function joinChunks(chunks: readonly IndexedChunk[], gap: number): readonly Run[] {
-  const runs: [IndexedChunk, ...IndexedChunk[]][] = [];
-  let previous: IndexedChunk | undefined;
+export function joinChunks<Chunk extends FramedChunk<unknown>>(
+  chunks: readonly Chunk[],
+  gap: number,
+): readonly Run<Chunk>[] {
+  const runs: [Chunk, ...Chunk[]][] = [];
+  let previous: Chunk | undefined;
   for (const chunk of chunks) {
     const run = runs.at(-1);
     const distance = previous === undefined ? -1 : chunk.offset - previous.offset - previous.length;
-    if (run?.[0].pack === chunk.pack && distance >= 0 && distance <= gap) run.push(chunk);
+    const near = distance >= 0 && distance <= gap;
+    if (run !== undefined && run[0].pack === chunk.pack && near) run.push(chunk);
     else runs.push([chunk]);
     previous = chunk;
   }
   return runs;
 }
 
-function fetchOf(index: ChunkIndex, pack: number, run: Run): ChunkFetch {
-  const digest = index.packs[pack];
-  if (digest === undefined) throw new StorageError('corrupt', `chunk index: no pack ${pack}`);
+/** The range of the pack that holds the run's frames. */
+export function rangeOf(run: Run<FramedChunk<unknown>>): ByteRange {
   const last = run[run.length - 1] ?? run[0];
-  return {
-    pack: digest,
-    range: { start: run[0].offset, endExclusive: last.offset + last.length },
-    chunks: run,
-  };
+  return { start: run[0].offset, endExclusive: last.offset + last.length };
 }

@@ -52,6 +52,8 @@ describe.each(DRIVERS)('fsck on %s', (driver) => {
         objects: 7,
         bytes,
         rows: 7,
+        ostreeObjects: 0,
+        ostreeRefs: 0,
         faults: [],
         absent: [],
         truncated: false,

@@ -8,6 +8,9 @@ import { fleetSuite } from './catalog/fleet.ts';
 import { gcSuite } from './catalog/gc.ts';
 import { layerSuite } from './catalog/layers.ts';
 import { named, REPO, TestClock } from './catalog/names.ts';
+import { ostreeGcSuite } from './catalog/ostree-gc.ts';
+import { ostreeRefSuite } from './catalog/ostree-refs.ts';
+import { ostreeSuite } from './catalog/ostree.ts';
 import { repositorySuite } from './catalog/repositories.ts';
 import { signingKeySuite } from './catalog/signing-keys.ts';
 import { uploadSuite } from './catalog/uploads.ts';
@@ -37,7 +40,8 @@ export function catalogSuite(open: (clock: Clock) => Promise<Catalog>): void {
     const { catalog, clock } = await setup();
     const { repositories, gc } = catalog;
     const digest = named('blob');
-    const cutoff = { unnamedBeforeMs: clock.read() + 1, retiredBeforeMs: clock.read() + 1 };
+    const soon = clock.read() + 1;
+    const cutoff = { unnamedBeforeMs: soon, retiredBeforeMs: soon, keptCommits: 10 };
     const steps: readonly (readonly [removes: boolean, () => Promise<unknown>])[] = [
       [false, () => repositories.linkBlob(REPO, digest, 1)],
       [true, () => repositories.unlinkBlob(REPO, digest)],
@@ -58,6 +62,9 @@ export function catalogSuite(open: (clock: Clock) => Promise<Catalog>): void {
   layerSuite(setup);
   deltaSuite(setup);
   fleetSuite(setup);
+  ostreeSuite(setup);
+  ostreeRefSuite(setup);
+  ostreeGcSuite(setup);
   gcSuite(setup);
   auditSuite(setup);
   signingKeySuite(setup);

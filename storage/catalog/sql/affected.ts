@@ -2,13 +2,17 @@ import type { Kysely } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { Schema } from '../schema.ts';
+import { affectedByPack } from './ostree-affected.ts';
 
 /** An index of an index of an index ...: deeper nesting is not followed. */
 const MAX_DEPTH = 8;
 /** Rows followed per step; a blob that more of them share is reported by these. */
 const MAX_WIDTH = 500;
 
-/** What names a blob, directly or through others: tags first, then manifests without one, deltas, layers. */
+/**
+ * What names a blob, directly or through others: tags first, then OSTree's refs, manifests without a tag,
+ * deltas, layers.
+ */
 export async function affectedBy(
   db: Kysely<Schema>,
   digest: Digest,
@@ -20,6 +24,7 @@ export async function affectedBy(
   const tagged = await tagsOf(db, all);
   const named = [
     ...tagged,
+    ...(await affectedByPack(db, digest, limit)),
     ...(tagged.length > 0 ? [] : all.map((m) => `manifest ${m.repo}@${m.digest}`)),
     ...(await deltasOf(db, digest)),
     ...layers.map((layer) => `layer ${layer}`),

@@ -5,6 +5,7 @@ import type { AuditCatalog, AuditSource } from '../audit-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { affectedBy } from './affected.ts';
 import type { SqlContext } from './context.ts';
+import { SqlOstreeAudit } from './ostree-audit.ts';
 import { absentChildren } from './sparse.ts';
 
 interface Expected {
@@ -66,10 +67,12 @@ const SOURCES: Readonly<Record<AuditSource, Source>> = {
 
 /** What the store's check asks of the catalog. */
 export class SqlAudit implements AuditCatalog {
+  readonly ostree: SqlOstreeAudit;
   readonly #context: SqlContext;
 
   constructor(context: SqlContext) {
     this.#context = context;
+    this.ostree = new SqlOstreeAudit(context);
   }
 
   async expected(

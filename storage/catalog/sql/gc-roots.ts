@@ -5,6 +5,7 @@ import type { GcCutoff } from '../gc-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches } from './context.ts';
 import { isLiveLayer, isRecentLink } from './gc-live.ts';
+import { lastingPacksOf } from './ostree-live.ts';
 
 /** Finds those of the digests that one kind of row reaches. */
 type Root = (
@@ -101,6 +102,7 @@ export const LASTING_ROWS: readonly Root[] = [
   liveLayers,
   liveIndexes,
   livePacks,
+  lastingPacksOf,
   deltas,
 ];
 

@@ -1,12 +1,15 @@
-import { sql, type Transaction } from 'kysely';
+import { sql } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
-import type { GcCatalog, GcCutoff, GcRows } from '../gc-catalog.ts';
-import type { Schema } from '../schema.ts';
+import type { GcCatalog, GcCutoff, GcRows, OstreeLinkPlace } from '../gc-catalog.ts';
 import { rememberUnlinked } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
 import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
+import { pruneLayers, pruneLinks, prunePacks } from './gc-prune.ts';
+import { pruneLinksAfter } from './ostree-gc-links.ts';
+import { pruneObjectsAfter } from './ostree-gc-objects.ts';
+import { lastingOstreePacks, prunableOstree } from './ostree-live.ts';
 
 /** A client that found its blobs there pushes the manifest within this. */
 const UNLINKED_MS = 300_000;
@@ -47,11 +50,13 @@ export class SqlGc implements GcCatalog {
           ),
         ),
       )
+      .where('packs.digest', 'not in', lastingOstreePacks(cutoff))
       .executeTakeFirstOrThrow();
-    return { links: links.rows, layers: layers.rows, packs: packs.rows };
+    const ostree = await prunableOstree(db, cutoff);
+    return { links: links.rows, layers: layers.rows, packs: packs.rows, ...ostree };
   }
 
-  async prune(cutoff: GcCutoff, limit: number): Promise<GcRows> {
+  async prune(cutoff: GcCutoff, limit: number): ReturnType<GcCatalog['prune']> {
     const { db, clock } = this.#context;
     return db.transaction().execute(async (tx) => {
       const links = await pruneLinks(tx, cutoff, limit);
@@ -62,6 +67,22 @@ export class SqlGc implements GcCatalog {
         packs: await prunePacks(tx, limit),
       };
     });
+  }
+
+  async pruneOstreeLinks(
+    cutoff: GcCutoff,
+    after: OstreeLinkPlace | undefined,
+    limit: number,
+  ): ReturnType<GcCatalog['pruneOstreeLinks']> {
+    return pruneLinksAfter(this.#context.db, cutoff, after, limit);
+  }
+
+  async pruneOstreeObjects(
+    cutoff: GcCutoff,
+    after: number | undefined,
+    limit: number,
+  ): ReturnType<GcCatalog['pruneOstreeObjects']> {
+    return pruneObjectsAfter(this.#context.db, cutoff, after ?? 0, limit);
   }
 
   async reachable(digests: readonly Digest[], cutoff: GcCutoff): Promise<ReadonlySet<Digest>> {
@@ -121,70 +142,4 @@ export class SqlGc implements GcCatalog {
       await tx.deleteFrom('condemned').where('until_ms', '<=', clock()).execute();
     });
   }
-}
-
-async function pruneLinks(
-  tx: Transaction<Schema>,
-  cutoff: GcCutoff,
-  limit: number,
-): Promise<readonly Digest[]> {
-  const pruned = await tx
-    .deleteFrom('repo_blobs')
-    .where((eb) =>
-      eb(
-        eb.refTuple('repo', 'digest'),
-        'in',
-        eb
-          .selectFrom('repo_blobs')
-          .select(['repo_blobs.repo', 'repo_blobs.digest'])
-          .where((old) => old.not(old.or([isRecentLink(old, cutoff), isNamedLink(old)])))
-          .limit(limit)
-          .$asTuple('repo', 'digest'),
-      ),
-    )
-    .returning('digest')
-    .execute();
-  return pruned.map(({ digest }) => digest);
-}
-
-async function pruneLayers(
-  tx: Transaction<Schema>,
-  cutoff: GcCutoff,
-  limit: number,
-): Promise<number> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('layers')
-    .where('digest', 'in', (eb) =>
-      eb
-        .selectFrom('layers')
-        .select('layers.digest')
-        .where((old) => old.not(isLiveLayer(old, cutoff)))
-        .limit(limit),
-    )
-    .executeTakeFirst();
-  return Number(numDeletedRows);
-}
-
-/** The chunks of a pack go with it. */
-async function prunePacks(tx: Transaction<Schema>, limit: number): Promise<number> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('packs')
-    .where('digest', 'in', (eb) =>
-      eb
-        .selectFrom('packs as old')
-        .select('old.digest')
-        .where((is) =>
-          is.not(
-            is.exists(
-              is
-                .selectFrom('layer_packs as p')
-                .select('p.pack')
-                .whereRef('p.pack', '=', 'old.digest'),
-            ),
-          ),
-        )
-        .limit(limit),
-    )
-    .executeTakeFirst();
-  return Number(numDeletedRows);
 }

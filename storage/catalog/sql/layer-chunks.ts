@@ -5,10 +5,10 @@ import type { ChunkedLayer } from '../layer-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches } from './context.ts';
 
-/** A pack of other layers that the collector dropped after the chunker looked its chunks up. */
+/** A pack of others that the collector dropped after the chunker looked its chunks up. */
 export async function firstUnknownPack(
   tx: Transaction<Schema>,
-  result: ChunkedLayer,
+  result: Pick<ChunkedLayer, 'pack' | 'packs'>,
 ): Promise<Digest | undefined> {
   const others = result.packs.filter((pack) => pack !== result.pack?.digest);
   for (const batch of batches(others)) {
@@ -36,7 +36,10 @@ export async function addPack(
 }
 
 /** A chunk that is known already keeps its first location. */
-export async function addChunks(tx: Transaction<Schema>, result: ChunkedLayer): Promise<void> {
+export async function addChunks(
+  tx: Transaction<Schema>,
+  result: Pick<ChunkedLayer, 'newChunks'>,
+): Promise<void> {
   const rows = result.newChunks.map((chunk) => ({
     digest: chunk.digest,
     pack: chunk.pack,
