@@ -17,6 +17,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Where each third-party package may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@mongodb-js/zstd': ['storage/zstd.ts', 'storage/chunk'],
+  '@napi-rs/xattr': ['delta/ostree/local'],
+  '@fastify/busboy': ['server/ostree/push'],
   ajv: ['server'],
   'ajv-formats': ['server'],
   autocannon: ['bench/serve'],
@@ -30,6 +32,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   fzstd: ['storage/chunk'],
   jose: ['server/auth'],
   kysely: ['storage/catalog'],
+  'lzma-native': ['delta/codecs'],
   minio: ['storage/drivers'],
   multiformats: ['storage'],
   pino: ['server'],
