@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
 import { captureInputs } from './capture.ts';
+import type { Finding } from './execute.ts';
 import { MAX_FINDINGS, type FuzzOrder, type FuzzResult, type ThreadOrder } from './order.ts';
 
 const LOOK_MS = 5000;
@@ -8,7 +9,7 @@ const LOOK_MS = 5000;
 const PATIENCE_MS = 20_000;
 const NOT_BEGUN = -1;
 
-type Outcome = FuzzResult | { readonly lost: number; readonly problem: string };
+type Outcome = FuzzResult | Pick<Finding, 'number' | 'problem' | 'isSlow'>;
 
 /**
  * Carries out an order in threads of its own. An execution that never ends, or that ends its thread, is
@@ -19,21 +20,21 @@ export async function runWatched(order: FuzzOrder): Promise<FuzzResult> {
   for (let { first } = order; first < order.end && parts.length < MAX_FINDINGS;) {
     const begun = performance.now();
     const outcome = await inThread({ ...order, first });
-    if (!('lost' in outcome)) {
+    if ('executions' in outcome) {
       parts.push(outcome);
       break;
     }
-    const { lost, problem } = outcome;
+    const { number } = outcome;
     const ms = performance.now() - begun;
-    const inputs = await captureInputs(order.target, order.seed, lost);
+    const inputs = await captureInputs(order.target, order.seed, number);
     parts.push({
-      executions: (lost - first) / order.step + 1,
+      executions: (number - first) / order.step + 1,
       refused: 0,
       seconds: ms / 1000,
       slowestMs: Math.min(ms, PATIENCE_MS),
-      findings: [{ target: order.target, number: lost, problem, isSlow: false, inputs }],
+      findings: [{ ...outcome, target: order.target, inputs }],
     });
-    first = lost + order.step;
+    first = number + order.step;
   }
   const seconds = parts.reduce((sum, part) => sum + part.seconds, 0);
   return { ...together(parts), seconds };
@@ -59,9 +60,9 @@ function inThread(order: FuzzOrder): Promise<Outcome> {
   let looked = NOT_BEGUN;
   let sinceMs = performance.now();
   return new Promise<Outcome>((resolve, reject) => {
-    const lose = (problem: string, cause?: unknown): void => {
-      const lost = Atomics.load(progress, 0);
-      if (lost !== NOT_BEGUN) resolve({ lost, problem });
+    const lose = (problem: string, isSlow: boolean, cause?: unknown): void => {
+      const number = Atomics.load(progress, 0);
+      if (number !== NOT_BEGUN) resolve({ number, problem, isSlow });
       else reject(new Error(`${order.target} does not begin: ${problem}`, { cause }));
     };
     const watch = setInterval(() => {
@@ -70,17 +71,17 @@ function inThread(order: FuzzOrder): Promise<Outcome> {
         looked = number;
         sinceMs = performance.now();
       } else if (performance.now() - sinceMs > PATIENCE_MS) {
-        lose(`did not end in ${PATIENCE_MS} ms`);
+        lose(`did not end in ${PATIENCE_MS} ms`, true);
         void worker.terminate();
       }
     }, LOOK_MS);
     worker.once('message', resolve);
     worker.once('error', (error) => {
-      lose(`ended its thread: ${String(error)}`, error);
+      lose(`ended its thread: ${String(error)}`, false, error);
     });
     worker.once('exit', (code) => {
       clearInterval(watch);
-      lose(`ended its thread with ${code}`);
+      lose(`ended its thread with ${code}`, false);
     });
   });
 }
