@@ -4,10 +4,10 @@ import type { DeltaRow } from '../storage/catalog/delta-catalog.ts';
 import type { LayerRow, Lease } from '../storage/catalog/layer-catalog.ts';
 import { ingestLayer } from '../storage/chunk/ingest.ts';
 import type { Clock } from '../storage/clock.ts';
-import { CodedError, isStorageError } from '../storage/errors.ts';
+import { isStorageError } from '../storage/errors.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
 import type { EngineLimits } from './engine/engine.ts';
-import { isDeltaError } from './errors.ts';
+import { describe, endBuild, giveUpWorn, type BuildRow, type JobOutcome } from './job.ts';
 import { makeDelta } from './make-delta.ts';
 import { RowLease } from './row-lease.ts';
 import { withScratch } from './scratch.ts';
@@ -30,25 +30,8 @@ export interface WorkDeps {
   readonly loadBsdiff?: (() => Promise<BsdiffLoad>) | undefined;
 }
 
-/** How a job ended; its row says the same. `lost`: another worker or the policy took the row. */
-export type JobOutcome =
-  | { readonly kind: 'chunked' }
-  | { readonly kind: 'opaque'; readonly reason: string }
-  | { readonly kind: 'published'; readonly size: number; readonly fullSize: number }
-  | { readonly kind: 'rejected'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string; readonly retryAtMs: number | undefined }
-  /** The signal fired; the row is free for another worker at once (a layer) or when its lease ends. */
-  | { readonly kind: 'released' }
-  | { readonly kind: 'lost' };
-
 export type LayerClaim = { readonly layer: LayerRow; readonly lease: Lease };
 export type DeltaClaim = { readonly delta: DeltaRow; readonly lease: Lease };
-
-/** First retry after this long, then twice as long each time, up to an hour. */
-const RETRY_MS = 10_000;
-const MAX_RETRY_MS = 3_600_000;
-/** Crashes and stops use up claims too, but a pair that kills its builder must end some time. */
-const CLAIMS_PER_ATTEMPT = 3;
 
 /**
  * Opens and chunks one claimed layer. A blob that can't be opened becomes opaque; a fault of the
@@ -105,7 +88,8 @@ export async function runDeltaJob(deps: WorkDeps, claim: DeltaClaim): Promise<Jo
   const { id } = claim.delta;
   let phase: 'building' | 'proving' = 'building';
   let fraction = 0;
-  if (claim.delta.attempts > deps.maxAttempts * CLAIMS_PER_ATTEMPT) return giveUp(deps, claim);
+  const worn = await giveUpWorn(deps, rowOf(deps, claim));
+  if (worn !== undefined) return worn;
   const lease = new RowLease(deps, () =>
     deltas.progress(id, claim.lease, phase, fraction, deps.leaseMs),
   );
@@ -132,40 +116,13 @@ export async function runDeltaJob(deps: WorkDeps, claim: DeltaClaim): Promise<Jo
     await deltas.reject(id, claim.lease, reason, made.result);
     return { kind: 'rejected', reason };
   } catch (error) {
-    return endDelta(deps, claim, lease, error);
+    return endBuild(deps, rowOf(deps, claim), lease, error);
   }
 }
 
-async function giveUp(deps: WorkDeps, { delta, lease }: DeltaClaim): Promise<JobOutcome> {
-  const reason = `given up: claimed ${delta.attempts} times without an end, the builders must have crashed`;
-  await deps.catalog.deltas.fail(delta.id, lease, reason, undefined);
-  return { kind: 'failed', reason, retryAtMs: undefined };
-}
-
-async function endDelta(
-  deps: WorkDeps,
-  { delta, lease }: DeltaClaim,
-  held: RowLease,
-  error: unknown,
-): Promise<JobOutcome> {
-  if (held.isLost || isStorageError(error, 'conflict')) return { kind: 'lost' };
-  const isStopped = deps.signal?.aborted === true;
-  const reason = isStopped ? 'the worker was stopped' : describe(error);
-  const now = deps.clock();
-  const retryMs = Math.min(RETRY_MS * 2 ** Math.max(delta.attempts - 1, 0), MAX_RETRY_MS);
-  const mayRetry = delta.attempts < deps.maxAttempts && !isDeltaError(error, 'refused');
-  const retryAtMs = isStopped ? now : mayRetry ? now + retryMs : undefined;
-  try {
-    await deps.catalog.deltas.fail(delta.id, lease, reason, retryAtMs);
-  } catch (late) {
-    if (isStorageError(late, 'conflict')) return { kind: 'lost' };
-    throw late;
-  }
-  return isStopped ? { kind: 'released' } : { kind: 'failed', reason, retryAtMs };
-}
-
-function describe(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const code = error instanceof CodedError ? `${String(error.code)}: ` : '';
-  return `${code}${text}`.slice(0, 1000);
+function rowOf(deps: WorkDeps, { delta, lease }: DeltaClaim): BuildRow {
+  return {
+    attempts: delta.attempts,
+    fail: (reason, retryAtMs) => deps.catalog.deltas.fail(delta.id, lease, reason, retryAtMs),
+  };
 }

@@ -2,6 +2,7 @@ import type { AnySchemaObject } from 'ajv';
 
 import { GRANT_PATTERN } from './auth/grants.ts';
 import { PRINCIPAL_PATTERN } from './auth/principal.ts';
+import { ostreeSchema } from './ostree/signing/schema.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -94,6 +95,7 @@ export const serverSchema: AnySchemaObject = {
       default: {},
       properties: { ttlMs: count(1000, DAY_MS) },
     },
+    ostree: ostreeSchema,
     regions: {
       type: 'object',
       default: {},

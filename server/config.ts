@@ -1,3 +1,5 @@
+import type { OstreeConfig } from './ostree/signing/settings.ts';
+
 /** What an origin and a cache have in common: where they answer, and whom. */
 export interface FrontConfig {
   readonly listen: { readonly host: string; readonly port: number };
@@ -44,6 +46,7 @@ export interface ServerConfig extends FrontConfig {
     /** Idle sessions are removed after this long. */
     readonly ttlMs: number;
   };
+  readonly ostree: OstreeConfig;
   /** Base URLs of regional caches by region, for plans when a device asks the origin itself. */
   readonly regions: Readonly<Record<string, readonly string[]>>;
 }

@@ -27,6 +27,16 @@ export function scratchFolder(data: string): string {
   return join(data, 'scratch');
 }
 
+/** Where `.filez` objects of OSTree are kept once they were made; all of them can be made again. */
+export function filezFolder(data: string): string {
+  return join(data, 'ostree-filez');
+}
+
+/** Where builds of flat-manager's clients are remembered until they are published. */
+export function buildsFolder(data: string): string {
+  return join(data, 'ostree-builds');
+}
+
 /**
  * Opens the object store and the catalog under `config.data` (`store/`, `catalog.sqlite`,
  * `scratch/`), making folders as needed. Several processes and threads may open the same one.

@@ -5,6 +5,7 @@ import { ClusterMetrics, joinClusterMetrics, type MetricsMessage } from './clust
 import type { ServerConfig } from './config.ts';
 import { MatrixPlanner } from './matrix/matrix-planner.ts';
 import { startMatrix } from './matrix/matrix-service.ts';
+import { OstreePlanner } from './matrix/ostree-planner.ts';
 import { openStore } from './open-store.ts';
 import { createLogger, type Logger } from './observe/logger.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
@@ -145,12 +146,17 @@ export async function runServingWorker(
     logger,
     clock: Date.now,
   });
+  const ostree = new OstreePlanner({ catalog, matrix: config.matrix, clock: Date.now });
   const matrix: MatrixHandle = {
     poke: () => {
       tell({ kind: 'poke' });
     },
     async plan(repo, tag) {
       await planner.planTag(repo, tag);
+      tell({ kind: 'poke' });
+    },
+    async planRef(repo, ref) {
+      await ostree.planRef(repo, ref);
       tell({ kind: 'poke' });
     },
   };

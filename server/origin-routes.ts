@@ -1,25 +1,32 @@
 import { UploadService } from '../storage/upload.ts';
 import { createAccess, type Access } from './auth/access.ts';
 import { createCertificateNames } from './auth/certificates.ts';
+import { baseUrlOf } from './auth/challenge.ts';
 import { allowsAll } from './auth/grants.ts';
 import { createBlobRoute } from './blobs.ts';
 import type { ServerConfig } from './config.ts';
 import { createHotBlobs } from './hot-blobs.ts';
-import type { RawRoute } from './http/exchange.ts';
+import type { Exchange, RawRoute } from './http/exchange.ts';
 import type { ListenOptions } from './http/http-server.ts';
 import type { TlsMaterial } from './http/tls.ts';
-import { loadContract } from './http/validate.ts';
+import { loadContract, type Contract } from './http/validate.ts';
 import { createLimiter } from './limits/limiter.ts';
 import type { MatrixService } from './matrix/matrix-service.ts';
 import { createRegistry } from './oci/registry.ts';
+import { FilezCache } from './ostree/filez-cache.ts';
+import { Builds } from './ostree/flat-manager/builds.ts';
+import { createFlatManagerRoute } from './ostree/flat-manager/routes.ts';
+import type { OstreeOptions } from './ostree/options.ts';
+import { createOstreeRoute } from './ostree/routes.ts';
+import { SigningPolicies } from './ostree/signing/policies.ts';
 import { createAuditRoute } from './observe/audit.ts';
 import type { Logger } from './observe/logger.ts';
 import type { Metrics } from './observe/metrics.ts';
-import type { OpenedStore } from './open-store.ts';
+import { buildsFolder, filezFolder, scratchFolder, type OpenedStore } from './open-store.ts';
 import { createApi } from './updates/api.ts';
 
 /** What the routes of an origin need to know of the matrix. */
-export type MatrixHandle = Pick<MatrixService, 'poke' | 'plan'>;
+export type MatrixHandle = Pick<MatrixService, 'poke' | 'plan' | 'planRef'>;
 
 export interface OriginParts {
   readonly config: ServerConfig;
@@ -50,6 +57,7 @@ export async function createOriginRoutes(
       access.token,
       createBlobRoute(store),
       registryOf(parts, rules),
+      ...(await ostreeOf(parts, rules, contract)),
     ],
     app: createApi({ ...parts, ...store, contract, clock: Date.now, authorize: rules?.api }),
     hot: isOpen(config) ? createHotBlobs(store) : undefined,
@@ -82,6 +90,28 @@ function registryOf({ store, matrix, logger }: OriginParts, rules: Access | unde
       if (tag !== undefined) await matrix.plan(repo, tag);
     },
   });
+}
+
+async function ostreeOf(
+  { config, store }: OriginParts,
+  rules: Access | undefined,
+  contract: Contract,
+): Promise<readonly RawRoute[]> {
+  const { data, ostree, workers, publicUrl } = config;
+  const clock = Date.now;
+  const options: OstreeOptions = {
+    ...store,
+    scratch: scratchFolder(data),
+    filez: await FilezCache.open(filezFolder(data), ostree.filezBytes / workers),
+    policies: await SigningPolicies.load(ostree),
+    contract,
+    clock,
+    authorize: rules?.ostree,
+  };
+  const baseUrl = (x: Exchange) =>
+    publicUrl === '' ? baseUrlOf(x) : publicUrl.replace(/\/+$/, '');
+  const builds = new Builds(buildsFolder(data), clock);
+  return [createOstreeRoute(options), createFlatManagerRoute({ ...options, builds, baseUrl })];
 }
 
 /** While the configuration sets no rules, everyone may do everything: then only its tokens are asked. */

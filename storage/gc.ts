@@ -44,7 +44,7 @@ const PRUNE_ROWS = 200;
  * manifest names, layers that nobody has, packs that neither layers nor objects name), then every blob that no row names and that is older than the grace
  * period, then parts of dead upload sessions. Roots are manifests and what they name, refs with the
  * last of their commits, young links, chunk indexes and packs of layers in use, packs of OSTree objects,
- * and deltas published or retired within an hour.
+ * and deltas, of images and of commits, published or retired within an hour.
  *
  * Runs beside a serving origin and beside itself: bytes go only while their digest is condemned in the
  * catalog, and a condemned digest can't be named (see `GcCatalog`). Memory is bounded: one folder of
@@ -72,13 +72,14 @@ async function pruneAll(
   signal: AbortSignal | undefined,
 ): Promise<GcRows> {
   const ostree = await pruneOstree(catalog.gc, cutoff, PRUNE_ROWS, signal);
-  const total = { links: 0, layers: 0, packs: 0, ...ostree };
+  const total = { links: 0, layers: 0, packs: 0, ostreeDeltas: 0, ...ostree };
   for (;;) {
     checkAborted(signal, 'garbage collection');
-    const { links, layers, packs } = await catalog.gc.prune(cutoff, PRUNE_ROWS);
-    if (links + layers + packs === 0) return total;
+    const { links, layers, packs, ostreeDeltas } = await catalog.gc.prune(cutoff, PRUNE_ROWS);
+    if (links + layers + packs + ostreeDeltas === 0) return total;
     total.links += links;
     total.layers += layers;
     total.packs += packs;
+    total.ostreeDeltas += ostreeDeltas;
   }
 }

@@ -37,6 +37,8 @@ export interface Access {
   readonly registry: (x: Exchange, repo: string | undefined) => void;
   /** Called by the API with what an operation needs; throws `unauthorized` or `denied`. */
   readonly api: (req: IncomingMessage, need: ApiNeed) => void;
+  /** Called with an OSTree repository and what is to be done with it; throws as `api` does. */
+  readonly ostree: (x: Exchange, repo: string, verb: 'pull' | 'push') => void;
   /** True if the caller may read that repository; undefined asks for all of them. */
   readonly mayPull: (x: Exchange, repo: string | undefined) => boolean;
   /** True if a list of repositories may tell the caller of that one. */
@@ -66,6 +68,9 @@ export function createAccess(options: AccessOptions): Access {
     },
     api(req, need) {
       if (need !== 'nothing') checkApi(known.get(req), need);
+    },
+    ostree({ req }, repo, verb) {
+      checkApi(known.get(req), verb === 'push' ? { push: repo } : { pull: repo });
     },
     mayPull({ req }, repo) {
       const { grants } = known.caller(req).principal;

@@ -15,7 +15,9 @@ export type ApiNeed =
   /** To run the server: `admin:**`. */
   | 'admin'
   /** To read this repository. */
-  | { readonly pull: string };
+  | { readonly pull: string }
+  /** To change this one. */
+  | { readonly push: string };
 
 /** Throws `unauthorized` or `denied` unless the caller is granted what is needed. */
 export function checkApi(caller: Caller | Refused, need: ApiNeed): void {
@@ -43,7 +45,7 @@ function isGranted(grants: readonly string[], need: ApiNeed): boolean {
     case 'admin':
       return allowsAll(grants, 'admin');
     default:
-      return allows(grants, 'pull', need.pull);
+      return 'pull' in need ? allows(grants, 'pull', need.pull) : allows(grants, 'push', need.push);
   }
 }
 
@@ -58,7 +60,7 @@ function describe(need: ApiNeed): string {
     case 'admin':
       return 'the grant admin:**';
     default:
-      return `a grant to pull ${need.pull}`;
+      return 'pull' in need ? `a grant to pull ${need.pull}` : `a grant to push to ${need.push}`;
   }
 }
 

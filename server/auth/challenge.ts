@@ -40,8 +40,8 @@ export class Challenges {
   }
 }
 
-/** Scheme and authority by which the client reached this server. */
-function baseUrlOf({ req }: Exchange): string {
+/** Scheme and authority by which the client reached this server. Throws `bad_request` for a Host that is none. */
+export function baseUrlOf({ req }: Exchange): string {
   const { socket } = req;
   const scheme = socket instanceof TLSSocket ? 'https' : 'http';
   const host = req.headers.host ?? authorityOf(socket.localAddress, socket.localPort);

@@ -1,12 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { ByteSource } from '../../storage/object-store.ts';
-
 /**
  * A request's body as a source that may be left half read: an abandoned iterator must not destroy
  * the connection, or the client would never read the refusal.
  */
-export function bodySource(req: IncomingMessage): ByteSource {
+export function bodySource(req: IncomingMessage): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]: () => req.iterator({ destroyOnReturn: false }),
   };

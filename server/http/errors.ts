@@ -23,6 +23,12 @@ export type HttpErrorCode =
   | 'conflict'
   /** If-Match names another version. */
   | 'precondition_failed'
+  /** An object of a push that breaks its format, or is not the one of its name. */
+  | 'bad_object'
+  /** A ref can't move to a commit of which objects are missing. */
+  | 'incomplete'
+  /** A ref can't move to a commit without a signature that counts. */
+  | 'unsigned'
   | 'too_large'
   | 'range_unsatisfiable'
   | 'unsupported_media_type'
@@ -50,6 +56,9 @@ const HTTP_STATUS = {
   too_large: 413,
   unsupported_media_type: 415,
   range_unsatisfiable: 416,
+  bad_object: 422,
+  incomplete: 422,
+  unsigned: 422,
   rate_limited: 429,
   headers_too_large: 431,
   request_timeout: 408,

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { readBody } from './body.ts';
 import { HttpError } from './errors.ts';
 
-/** The largest body of an API request, as openapi.yaml says. */
+/** The largest body of an API request unless its operation takes more, as openapi.yaml says. */
 export const MAX_BODY_BYTES = 256 * 1024;
 /** RFC 9110, 8.3.1: the type may be followed by parameters. */
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
@@ -18,9 +18,12 @@ export interface JsonBody {
  * Reads a JSON body. Throws `unsupported_media_type`, `too_large`, `invalid_body`, each as soon as it
  * is known: what is left of the body is not read.
  */
-export async function readJson({ req }: { readonly req: IncomingMessage }): Promise<JsonBody> {
+export async function readJson(
+  { req }: { readonly req: IncomingMessage },
+  maxBytes = MAX_BODY_BYTES,
+): Promise<JsonBody> {
   checkType(req);
-  const bytes = await readBody(req, MAX_BODY_BYTES, tooLarge);
+  const bytes = await readBody(req, maxBytes, () => tooLarge(maxBytes));
   try {
     return { bytes, value: JSON.parse(bytes.toString('utf8')) };
   } catch (cause) {
@@ -45,6 +48,6 @@ function checkType({ headers }: IncomingMessage): void {
   }
 }
 
-function tooLarge(): HttpError {
-  return new HttpError('too_large', `a body has at most ${MAX_BODY_BYTES} bytes`);
+function tooLarge(maxBytes: number): HttpError {
+  return new HttpError('too_large', `a body has at most ${maxBytes} bytes`);
 }

@@ -4,6 +4,12 @@ import { parse } from 'yaml';
 
 import type { CheckRequest, EventsRequest } from '../../delta/agent/protocol.ts';
 import type { TokenRequest } from '../auth/token-request.ts';
+import type {
+  FlatManagerBuild,
+  FlatManagerRef,
+  FlatManagerWanted,
+} from '../ostree/flat-manager/bodies.ts';
+import type { OstreeMissingRequest, OstreeRefRequest } from '../ostree/push/requests.ts';
 import { HttpError } from './errors.ts';
 
 const HTTP_METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const;
@@ -22,6 +28,11 @@ export interface BodyTypes {
   readonly CheckRequest: CheckRequest;
   readonly EventsRequest: EventsRequest;
   readonly TokenRequest: TokenRequest;
+  readonly OstreeMissingRequest: OstreeMissingRequest;
+  readonly OstreeRefRequest: OstreeRefRequest;
+  readonly FlatManagerBuild: FlatManagerBuild;
+  readonly FlatManagerRef: FlatManagerRef;
+  readonly FlatManagerWanted: FlatManagerWanted;
 }
 
 /** A fault in a body. */

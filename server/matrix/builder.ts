@@ -1,15 +1,17 @@
-import { runDeltaJob, runLayerJob, type JobOutcome, type WorkDeps } from '../../delta/work.ts';
+import type { JobOutcome } from '../../delta/job.ts';
+import { runOstreeDeltaJob, type OstreeWorkDeps } from '../../delta/ostree/matrix/delta-job.ts';
+import { runDeltaJob, runLayerJob, type WorkDeps } from '../../delta/work.ts';
 import type { Logger } from '../observe/logger.ts';
 
 /** A job that ended. */
 export interface JobReport {
-  readonly job: 'layer' | 'delta';
+  readonly job: 'layer' | 'delta' | 'static-delta';
   readonly outcome: JobOutcome['kind'];
   readonly durationMs: number;
 }
 
 export interface BuilderOptions {
-  readonly work: WorkDeps & { readonly signal: AbortSignal };
+  readonly work: WorkDeps & OstreeWorkDeps & { readonly signal: AbortSignal };
   /** Names the claims; unique among all builders. */
   readonly owner: string;
   readonly logger: Logger;
@@ -24,14 +26,17 @@ const FAULT_PAUSE_MS = 5000;
 
 /**
  * Claims and does one job after the other until the signal fires: layers first, since a delta's
- * device may fall back to their chunks. A job that ends in a fault of its own says so in its row;
+ * device may fall back to their chunks; then images' deltas, then those of OSTree commits. A job that ends in a fault of its own says so in its row;
  * one that throws is logged, and its lease runs out.
  */
 export async function runBuilder(options: BuilderOptions): Promise<void> {
   const { work, logger, idle } = options;
   while (!work.signal.aborted) {
     try {
-      const worked = (await chunkLayer(options)) || (await buildDelta(options));
+      const worked =
+        (await chunkLayer(options)) ||
+        (await buildDelta(options)) ||
+        (await buildStaticDelta(options));
       if (!worked) await idle(IDLE_MS);
     } catch (error) {
       logger.error({ err: error }, 'a build job broke; its row is taken again when its lease ends');
@@ -60,5 +65,18 @@ async function buildDelta({ work, owner, logger, onReport }: BuilderOptions): Pr
   const durationMs = Math.round(performance.now() - startMs);
   logger.info({ repo, tag, platform, from, to, durationMs, ...outcome }, 'delta job ended');
   onReport({ job: 'delta', outcome: outcome.kind, durationMs });
+  return true;
+}
+
+async function buildStaticDelta(options: BuilderOptions): Promise<boolean> {
+  const { work, owner, logger, onReport } = options;
+  const claim = await work.catalog.ostreeDeltas.claim(owner, work.leaseMs);
+  if (claim === undefined) return false;
+  const { repo, ref, from, to } = claim.delta;
+  const startMs = performance.now();
+  const outcome = await runOstreeDeltaJob(work, claim);
+  const durationMs = Math.round(performance.now() - startMs);
+  logger.info({ repo, ref, from, to, durationMs, ...outcome }, 'static delta job ended');
+  onReport({ job: 'static-delta', outcome: outcome.kind, durationMs });
   return true;
 }

@@ -7,7 +7,9 @@ import { BuilderPool } from './builder-pool.ts';
 import type { ServerConfig } from '../config.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { MatrixPlanner } from './matrix-planner.ts';
+import { OstreePlanner } from './ostree-planner.ts';
 import type { Logger } from '../observe/logger.ts';
+import type { OstreeRef } from '../../storage/ostree/ref-name.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { ImageReader } from '../updates/images.ts';
 
@@ -31,6 +33,8 @@ export interface MatrixService {
    * pushed are rows that anyone can see. Rejects with `StorageError`; the next turn plans it anyway.
    */
   plan(repo: RepoName, tag: Tag): Promise<void>;
+  /** The same for the static deltas of a ref that was just moved. */
+  planRef(repo: RepoName, ref: OstreeRef): Promise<void>;
   /** Stops planning and building; jobs that run are given back. */
   close(): Promise<void>;
 }
@@ -49,6 +53,7 @@ export function startMatrix(options: MatrixOptions): MatrixService {
     logger,
     clock,
   });
+  const ostree = new OstreePlanner({ catalog, matrix: config.matrix, clock });
   const pool = new BuilderPool({
     builders: config.matrix.builders,
     data: {
@@ -65,8 +70,11 @@ export function startMatrix(options: MatrixOptions): MatrixService {
     },
   });
   const turns = new Turns(config.matrix.reconcileMs, logger, async () => {
-    const { added, retired } = await planner.reconcile({ signal: stop.signal });
-    if (added + retired > 0) logger.info({ added, retired }, 'matrix reconciled');
+    const { signal } = stop;
+    const images = await planner.reconcile({ signal });
+    if (images.added + images.retired > 0) logger.info(images, 'matrix reconciled');
+    const commits = await ostree.reconcile({ signal });
+    if (commits.added + commits.retired > 0) logger.info(commits, 'static deltas reconciled');
     pool.poke();
   });
   const housekeeping = new Housekeeping({ ...options, signal: stop.signal });
@@ -78,6 +86,10 @@ export function startMatrix(options: MatrixOptions): MatrixService {
       await planner.planTag(repo, tag, { signal: stop.signal });
       pool.poke();
     },
+    planRef: async (repo, ref) => {
+      await ostree.planRef(repo, ref);
+      pool.poke();
+    },
     close: async () => {
       stop.abort();
       await Promise.all([turns.close(), housekeeping.close(), pool.close()]);
@@ -86,9 +98,10 @@ export function startMatrix(options: MatrixOptions): MatrixService {
 }
 
 function countJob(metrics: MatrixOptions['metrics'], report: JobReport): void {
-  if (report.job !== 'delta') return;
-  metrics.deltaBuilds.inc({ result: report.outcome });
-  metrics.deltaBuildSeconds.observe(report.durationMs / 1000);
+  if (report.job === 'layer') return;
+  const kind = report.job === 'delta' ? 'image' : 'ostree';
+  metrics.deltaBuilds.inc({ result: report.outcome, kind });
+  metrics.deltaBuildSeconds.observe({ kind }, report.durationMs / 1000);
 }
 
 /** Runs a step now, every so often, and once more after each poke; never twice at once. */

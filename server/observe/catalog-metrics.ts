@@ -1,6 +1,7 @@
 import { Gauge, Registry } from 'prom-client';
 
 import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { DeltaCoverage, DeltaState } from '../../storage/catalog/delta-catalog.ts';
 import type { DeviceCount } from '../../storage/catalog/fleet-catalog.ts';
 
 /** Series of devices in one scrape; the smallest groups are added up beyond it. */
@@ -12,28 +13,50 @@ const VERSION_DIGITS = 12;
  * Figures that the catalog knows, read now, in the text exposition format. They are the same in every
  * process over one catalog, so they are not counted but asked for, in a registry of their own.
  */
-export async function catalogMetrics(catalog: Pick<Catalog, 'deltas' | 'fleet'>): Promise<string> {
-  const [counts, coverage, devices] = await Promise.all([
+export async function catalogMetrics(
+  catalog: Pick<Catalog, 'deltas' | 'ostreeDeltas' | 'fleet'>,
+): Promise<string> {
+  const [images, commits, imageCoverage, commitCoverage, devices] = await Promise.all([
     catalog.deltas.counts(),
+    catalog.ostreeDeltas.counts(),
     catalog.deltas.coverage(),
+    catalog.ostreeDeltas.coverage(),
     catalog.fleet.counts(),
   ]);
   const registry = new Registry();
   const registers = [registry];
   new Gauge({
     name: 'rivulet_delta_queue_depth',
-    help: 'Deltas that are pending, building or proving.',
+    help: 'Deltas, of images and of OSTree commits, that are pending, building or proving.',
     registers,
-  }).set(counts.pending + counts.building + counts.proving);
+  }).set(queued(images) + queued(commits));
   const ratio = new Gauge({
     name: 'rivulet_delta_coverage_ratio',
     help: 'Share of the wanted deltas that are published, or rejected since the whole is smaller.',
     labelNames: ['product'],
     registers,
   });
-  for (const { repo, wanted, done } of coverage) ratio.set({ product: repo }, done / wanted);
+  for (const [product, { wanted, done }] of byProduct([...imageCoverage, ...commitCoverage])) {
+    ratio.set({ product }, done / wanted);
+  }
   addDevices(registry, devices);
   return registry.metrics();
+}
+
+/** A name may be that of images and of commits. */
+function byProduct(
+  rows: readonly DeltaCoverage[],
+): ReadonlyMap<string, Omit<DeltaCoverage, 'repo'>> {
+  const products = new Map<string, Omit<DeltaCoverage, 'repo'>>();
+  for (const { repo, wanted, done } of rows) {
+    const known = products.get(repo) ?? { wanted: 0, done: 0 };
+    products.set(repo, { wanted: known.wanted + wanted, done: known.done + done });
+  }
+  return products;
+}
+
+function queued({ pending, building, proving }: Readonly<Record<DeltaState, number>>): number {
+  return pending + building + proving;
 }
 
 function addDevices(registry: Registry, counts: readonly DeviceCount[]): void {

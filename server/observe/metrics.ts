@@ -12,8 +12,9 @@ export interface Metrics {
   readonly bytesServed: Counter<'tier' | 'kind'>;
   /** Requests with a Range header. `kind`: range, multirange, unsatisfiable or ignored. */
   readonly rangeRequests: Counter<'kind'>;
-  readonly deltaBuilds: Counter<'result'>;
-  readonly deltaBuildSeconds: Histogram;
+  /** `kind`: image or ostree. */
+  readonly deltaBuilds: Counter<'result' | 'kind'>;
+  readonly deltaBuildSeconds: Histogram<'kind'>;
   readonly checks: Counter<'result' | 'reason'>;
   readonly checkSeconds: Histogram;
   /** `plan`: delta, chunks or full. */
@@ -70,13 +71,14 @@ function deltaMetrics(registers: Registry[]) {
   return {
     deltaBuilds: new Counter({
       name: 'rivulet_delta_builds_total',
-      help: 'Delta builds that ended, by result.',
-      labelNames: ['result'] as const,
+      help: 'Delta builds that ended, by result, and by kind: of images, or of OSTree commits.',
+      labelNames: ['result', 'kind'] as const,
       registers,
     }),
     deltaBuildSeconds: new Histogram({
       name: 'rivulet_delta_build_duration_seconds',
-      help: 'Time to build one delta, its proof included.',
+      help: 'Time to build one delta, its proof included, by kind.',
+      labelNames: ['kind'] as const,
       buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600],
       registers,
     }),

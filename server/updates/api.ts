@@ -17,6 +17,7 @@ import { checkForUpdate, reportEvents } from './device-handlers.ts';
 import { ReleaseFactsReader } from './facts.ts';
 import { ImageReader } from './images.ts';
 import { getStatus, listDeltas, listDevices, listReleases } from './matrix-handlers.ts';
+import { listStaticDeltas } from './ostree-handlers.ts';
 import { live, ready, sendContract, sendMetrics } from './operation-handlers.ts';
 import { API_OPERATIONS, type ApiOperationId } from './operations.ts';
 
@@ -95,6 +96,7 @@ function createHandlers(options: ApiOptions): Readonly<Record<ApiOperationId, Ha
     checkForUpdate: (request, res) => checkForUpdate(device, request, res),
     reportEvents: (request, res) => reportEvents(device, request, res),
     listDeltas: (request, res) => listDeltas(read, request, res),
+    listStaticDeltas: (request, res) => listStaticDeltas(catalog, request, res),
     listReleases: (request, res) => listReleases(read, request, res),
     listDevices: (request, res) => listDevices(read, request, res),
     getStatus: (request, res) => getStatus(read, request, res),

@@ -7,16 +7,15 @@ import type { Release } from '../../storage/catalog/repository-catalog.ts';
 import { digestOf, parseDigest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import { checkConditions } from '../http/conditions.ts';
-import type { ApiQuery, ApiRequest } from './api-request.ts';
+import type { ApiRequest } from './api-request.ts';
 import type { ReleaseFactsReader } from './facts.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT, nextPage, optional, sendPage } from './list-page.ts';
 
 export interface MatrixHandlersOptions {
   readonly catalog: Catalog;
   readonly facts: ReleaseFactsReader;
 }
 
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1000;
 const MAX_HEADS = 1000;
 
 /** `GET /v1/deltas`. */
@@ -102,26 +101,4 @@ function deltaView(row: DeltaRow) {
 
 function headView({ repo, tag, digest, id, pushedMs }: Release) {
   return { repo, tag, digest, releaseCounter: id, pushedMs };
-}
-
-function optional<T>(
-  query: ApiQuery,
-  name: string,
-  schema: string,
-  parse: (text: string) => T,
-): T | undefined {
-  const text = query.text(name, schema);
-  return text === undefined ? undefined : parse(text);
-}
-
-/** The same path and query, moved behind the page's last row. */
-function nextPage(request: ApiRequest, name: string, last: string | undefined): string {
-  const url = new URL(request.req.originalUrl, 'http://localhost');
-  url.searchParams.set(name, last ?? '');
-  return `${url.pathname}${url.search}`;
-}
-
-function sendPage(res: Response, next: string | undefined, page: object): void {
-  if (next !== undefined) res.set('Link', `<${next}>; rel="next"`);
-  res.json({ ...page, next });
 }

@@ -16,6 +16,12 @@ export const API_OPERATIONS = [
     needs: 'something',
   },
   { method: 'get', path: '/v1/deltas', operationId: 'listDeltas', needs: 'everything' },
+  {
+    method: 'get',
+    path: '/v1/ostree/deltas',
+    operationId: 'listStaticDeltas',
+    needs: 'everything',
+  },
   { method: 'get', path: '/v1/releases', operationId: 'listReleases', needs: 'everything' },
   { method: 'get', path: '/v1/devices', operationId: 'listDevices', needs: 'everything' },
   { method: 'get', path: '/v1/status', operationId: 'getStatus', needs: 'everything' },

@@ -1,7 +1,7 @@
 import type { Digest } from '../digest.ts';
 import type { OstreeAudit } from './ostree-audit.ts';
 
-/** Rows that promise bytes. What a manifest names is promised by its blob's or manifest's own row. */
+/** Rows that promise bytes; `delta` are those of images and files of OSTree's. What a manifest names is promised by its blob's or manifest's own row. */
 export const AUDIT_SOURCES = ['manifest', 'blob', 'delta', 'pack', 'index'] as const;
 export type AuditSource = (typeof AUDIT_SOURCES)[number];
 

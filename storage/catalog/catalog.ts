@@ -4,6 +4,7 @@ import type { FleetCatalog } from './fleet-catalog.ts';
 import type { GcCatalog } from './gc-catalog.ts';
 import type { LayerCatalog } from './layer-catalog.ts';
 import type { OstreeCatalog } from './ostree-catalog.ts';
+import type { OstreeDeltaCatalog } from './ostree-delta-catalog.ts';
 import type { RepositoryCatalog } from './repository-catalog.ts';
 import type { SigningKeyCatalog } from './signing-key-catalog.ts';
 import type { TokenCatalog } from './token-catalog.ts';
@@ -22,6 +23,7 @@ export interface Catalog {
   readonly layers: LayerCatalog;
   readonly deltas: DeltaCatalog;
   readonly ostree: OstreeCatalog;
+  readonly ostreeDeltas: OstreeDeltaCatalog;
   readonly fleet: FleetCatalog;
   readonly tokens: TokenCatalog;
   readonly signingKeys: SigningKeyCatalog;

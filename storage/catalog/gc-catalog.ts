@@ -23,6 +23,8 @@ export interface GcRows {
   readonly ostreeLinks: number;
   /** OSTree objects that no repository has. */
   readonly ostreeObjects: number;
+  /** Static deltas that left the matrix; their files are named by them alone. */
+  readonly ostreeDeltas: number;
 }
 
 /** Where a pass over OSTree's links stands: after this one. */
@@ -38,8 +40,8 @@ export interface OstreeLinkPlace {
 export interface GcCatalog {
   /** How many rows {@link prune} would remove in all. */
   prunable(cutoff: GcCutoff): Promise<GcRows>;
-  /** Removes at most `limit` rows of each kind but OSTree's; zeros when nothing is left. */
-  prune(cutoff: GcCutoff, limit: number): Promise<Pick<GcRows, 'links' | 'layers' | 'packs'>>;
+  /** Removes at most `limit` rows of each kind but OSTree's links and objects; zeros when nothing is left. */
+  prune(cutoff: GcCutoff, limit: number): Promise<Omit<GcRows, 'ostreeLinks' | 'ostreeObjects'>>;
   /**
    * Looks at some links of OSTree objects and removes those that nothing in their repository names: an
    * object is held by each parent that the repository has, a commit by refs alone, and whatever was

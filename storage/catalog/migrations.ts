@@ -1,4 +1,5 @@
 import type { Migration } from './database.ts';
+import { OSTREE_DELTA_STATEMENTS } from './ostree-delta-migration.ts';
 import { OSTREE_STATEMENTS } from './ostree-migration.ts';
 
 const lease = `
@@ -199,4 +200,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
     statements: [`alter table manifest_children add column tar_type text`],
   },
   { version: 4, statements: OSTREE_STATEMENTS },
+  { version: 5, statements: OSTREE_DELTA_STATEMENTS },
 ];

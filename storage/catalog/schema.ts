@@ -6,6 +6,8 @@ import type { RepoName, Tag } from '../names.ts';
 import type { DeltaState } from './delta-catalog.ts';
 import type { DeviceEventType } from './fleet-catalog.ts';
 import type { LayerState } from './layer-catalog.ts';
+import type { LeaseColumns } from './lease-columns.ts';
+import type { OstreeDeltaSchema } from './ostree-delta-schema.ts';
 import type { OstreeSchema } from './ostree-schema.ts';
 import type { ManifestChild } from './repository-catalog.ts';
 import type { UploadPart } from './upload-catalog.ts';
@@ -14,7 +16,7 @@ import type { UploadPart } from './upload-catalog.ts';
  * The catalog's tables as `migrations.ts` makes them. Names are compared byte by byte (SQLite's
  * BINARY; PostgreSQL needs `collate "C"`). Times are milliseconds since the epoch, sizes bytes.
  */
-export interface Schema extends OstreeSchema {
+export interface Schema extends OstreeSchema, OstreeDeltaSchema {
   repositories: { name: RepoName; created_ms: number };
   /** Which blobs a repository may serve; `linked_ms` is the newest push or mount. */
   repo_blobs: { repo: RepoName; digest: Digest; size: number; linked_ms: number };
@@ -141,11 +143,4 @@ export interface Schema extends OstreeSchema {
   removals: { id: 1; epoch: number };
   /** Secrets that sign registry tokens (HS256), base64url. */
   signing_keys: { id: string; secret: string; created_ms: number };
-}
-
-interface LeaseColumns {
-  owner: string | null;
-  lease_until_ms: number | null;
-  /** How often the row has been claimed. */
-  fence: Generated<number>;
 }

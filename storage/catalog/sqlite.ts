@@ -11,6 +11,7 @@ import { SqlDeltas } from './sql/deltas.ts';
 import { SqlFleet } from './sql/fleet.ts';
 import { SqlGc } from './sql/gc.ts';
 import { SqlLayers } from './sql/layers.ts';
+import { SqlOstreeDeltas } from './sql/ostree-deltas.ts';
 import { SqlOstree } from './sql/ostree.ts';
 import { SqlRepositories } from './sql/repositories.ts';
 import { SqlSigningKeys } from './sql/signing-keys.ts';
@@ -32,6 +33,7 @@ class SqliteCatalog implements Catalog {
   readonly layers: SqlLayers;
   readonly deltas: SqlDeltas;
   readonly ostree: SqlOstree;
+  readonly ostreeDeltas: SqlOstreeDeltas;
   readonly fleet: SqlFleet;
   readonly tokens: SqlTokens;
   readonly signingKeys: SqlSigningKeys;
@@ -48,6 +50,7 @@ class SqliteCatalog implements Catalog {
     this.layers = new SqlLayers(context);
     this.deltas = new SqlDeltas(context);
     this.ostree = new SqlOstree(context);
+    this.ostreeDeltas = new SqlOstreeDeltas(context);
     this.fleet = new SqlFleet(context);
     this.tokens = new SqlTokens(context);
     this.signingKeys = new SqlSigningKeys(context);

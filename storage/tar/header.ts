@@ -45,7 +45,7 @@ function hasChecksum(block: Buffer): boolean {
 }
 
 /** An octal field, or a base-256 one when its first bit is set; undefined when it is neither. */
-function parseNumber(field: Buffer): number | undefined {
+export function parseNumber(field: Buffer): number | undefined {
   const first = field[0] ?? 0;
   if (first >= 0x80) {
     let value = first & 0x7f;

@@ -48,7 +48,11 @@ export async function startLiveOrigin(
   const flags = { data: join(dir, 'origin'), listen: '127.0.0.1:0', ...settings };
   const config = await loadServerConfig({ flags, env: {} });
   const store = await openStore(config);
-  const matrix = { poke: () => undefined, plan: () => Promise.resolve() };
+  const matrix = {
+    poke: () => undefined,
+    plan: () => Promise.resolve(),
+    planRef: () => Promise.resolve(),
+  };
   const log = new LogLines();
   const metrics = createMetrics();
   const server = await serveOrigin({ config, store, matrix, logger: log.logger, metrics });

@@ -68,6 +68,11 @@ function probe({ url }: LiveServer, path: string, method: string): Promise<Respo
   const target = path
     .replace('/v2/{name}', '/v2/some/where')
     .replace('{name}', 'nobody')
+    .replace('{repo}', 'some/where')
+    .replace('{path}', 'config')
+    .replace('{kind}', 'commit')
+    .replace('{ref}', 'os/stable')
+    .replace('{commit}', 'ab'.repeat(32))
     .replace('{reference}', 'latest')
     .replace('{digest}', named('nothing'))
     .replace('{id}', '0'.repeat(32));

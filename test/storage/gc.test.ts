@@ -40,7 +40,7 @@ function hooked(
   };
 }
 
-const noOstree = { ostreeLinks: 0, ostreeObjects: 0 };
+const noOstree = { ostreeLinks: 0, ostreeObjects: 0, ostreeDeltas: 0 };
 const noRows = { links: 0, layers: 0, packs: 0, ...noOstree };
 
 describe.each(DRIVERS)('garbage collection on %s', (driver) => {

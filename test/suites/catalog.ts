@@ -8,6 +8,7 @@ import { fleetSuite } from './catalog/fleet.ts';
 import { gcSuite } from './catalog/gc.ts';
 import { layerSuite } from './catalog/layers.ts';
 import { named, REPO, TestClock } from './catalog/names.ts';
+import { ostreeDeltaSuite } from './catalog/ostree-deltas.ts';
 import { ostreeGcSuite } from './catalog/ostree-gc.ts';
 import { ostreeRefSuite } from './catalog/ostree-refs.ts';
 import { ostreeSuite } from './catalog/ostree.ts';
@@ -65,6 +66,7 @@ export function catalogSuite(open: (clock: Clock) => Promise<Catalog>): void {
   ostreeSuite(setup);
   ostreeRefSuite(setup);
   ostreeGcSuite(setup);
+  ostreeDeltaSuite(setup);
   gcSuite(setup);
   auditSuite(setup);
   signingKeySuite(setup);

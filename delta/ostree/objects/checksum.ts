@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto';
 
 import { StorageError } from '../../../storage/errors.ts';
+import { isOstreeChecksum, type OstreeChecksum } from '../../../storage/ostree/checksum.ts';
 import { DeltaError } from '../../errors.ts';
 
-/**
- * The sha256 that names an OSTree object: 64 lowercase hexadecimal digits. Made only by
- * {@link parseChecksum}, {@link checksumFromBytes}, {@link checksumOf} and the file hasher.
- */
-export type Checksum = string & { readonly __brand: 'OstreeChecksum' };
+/** As the store names it; out of formats, where a broken one is `bad_format`. */
+export type Checksum = OstreeChecksum;
 
 export const CHECKSUM_BYTES = 32;
-
-const PATTERN = /^[0-9a-f]{64}$/;
 
 /** Throws `bad_format` for anything but 64 lowercase hexadecimal digits. */
 export function parseChecksum(text: string): Checksum {
@@ -26,7 +22,7 @@ export function parseChecksum(text: string): Checksum {
 
 /** True if `text` parses as a checksum. */
 export function isChecksum(text: string): text is Checksum {
-  return PATTERN.test(text);
+  return isOstreeChecksum(text);
 }
 
 /** The checksum of 32 raw bytes; `what` names them in the `bad_format` for any other length. */

@@ -1,4 +1,3 @@
-import { parseOstreeChecksum } from '../../../storage/ostree/checksum.ts';
 import type { OstreeChild } from '../../../storage/catalog/ostree-catalog.ts';
 import type { IncomingObject } from '../../../storage/ostree/object-batch.ts';
 import type { OstreeObjectName } from '../../../storage/ostree/object-name.ts';
@@ -26,7 +25,7 @@ export function metadataObject(
 
 /** The name under which `storage` knows an object. */
 export function storedName({ kind, checksum }: ObjectName): OstreeObjectName {
-  return { kind, checksum: parseOstreeChecksum(checksum) };
+  return { kind, checksum };
 }
 
 /** A commit's parent is its history: the commit is whole without. */

@@ -6,9 +6,11 @@ import { openOciLayout } from './oci-layout.ts';
 import { openRootfs } from './rootfs.ts';
 import { splitTag } from './split-tag.ts';
 
-const FORMS = 'oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE or rootfs:TAR';
+/** What `rivulet push` takes; the OSTree forms are opened in `../ostree/`. */
+export const SOURCE_FORMS =
+  'oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE, rootfs:TAR, ostree:REPO:REF or ostree-archive:TAR:REF';
 
-/** Opens what `rivulet push` was given. `platform` names the platform of a rootfs tar. */
+/** Opens an image that `rivulet push` was given. `platform` names the platform of a rootfs tar. */
 export async function openSource(text: string, platform: string): Promise<ImageSource> {
   const colon = text.indexOf(':');
   const scheme = colon < 0 ? '' : text.slice(0, colon);
@@ -33,8 +35,5 @@ export async function openSource(text: string, platform: string): Promise<ImageS
 }
 
 function unknownSource(text: string): ServerError {
-  const ostree = text.startsWith('ostree:')
-    ? 'OSTree repositories are not taken in by this version'
-    : `expected ${FORMS}`;
-  return new ServerError('usage', `cannot push ${JSON.stringify(text)}: ${ostree}`);
+  return new ServerError('usage', `cannot push ${JSON.stringify(text)}: expected ${SOURCE_FORMS}`);
 }

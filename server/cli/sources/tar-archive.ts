@@ -48,6 +48,11 @@ export class TarArchive {
     return this.#members.get(name);
   }
 
+  /** The members' names, without a leading `./`. */
+  names(): Iterable<string> {
+    return this.#members.keys();
+  }
+
   /** A member that must be there, read whole. */
   async document(name: string): Promise<Buffer> {
     const member = this.member(name);

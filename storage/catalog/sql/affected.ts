@@ -27,6 +27,7 @@ export async function affectedBy(
     ...(await affectedByPack(db, digest, limit)),
     ...(tagged.length > 0 ? [] : all.map((m) => `manifest ${m.repo}@${m.digest}`)),
     ...(await deltasOf(db, digest)),
+    ...(await staticDeltasOf(db, digest)),
     ...layers.map((layer) => `layer ${layer}`),
   ];
   return named.slice(0, limit);
@@ -116,4 +117,18 @@ async function deltasOf(db: Kysely<Schema>, digest: Digest): Promise<readonly st
     .limit(MAX_WIDTH)
     .execute();
   return rows.map(({ id, repo, tag, platform }) => `delta ${id} of ${repo}:${tag} for ${platform}`);
+}
+
+async function staticDeltasOf(db: Kysely<Schema>, digest: Digest): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('ostree_delta_files as f')
+    .innerJoin('ostree_deltas as d', 'd.id', 'f.delta')
+    .select(['d.id', 'd.repo', 'd.ref'])
+    .distinct()
+    .where('f.digest', '=', digest)
+    .where('d.state', '=', 'published')
+    .orderBy('d.id')
+    .limit(MAX_WIDTH)
+    .execute();
+  return rows.map(({ id, repo, ref }) => `static delta ${id} of ${repo}:${ref}`);
 }

@@ -41,9 +41,18 @@ const SOURCES: Readonly<Record<AuditSource, Source>> = {
       .where('state', '=', 'published')
       .where('digest', '>', after)
       .groupBy('digest')
+      .$narrowType<{ digest: Digest; size: number }>()
+      .union(
+        db
+          .selectFrom('ostree_delta_files as f')
+          .innerJoin('ostree_deltas as d', 'd.id', 'f.delta')
+          .select((eb) => ['f.digest', eb.fn.max('f.size').as('size')])
+          .where('d.state', '=', 'published')
+          .where('f.digest', '>', after)
+          .groupBy('f.digest'),
+      )
       .orderBy('digest')
       .limit(limit)
-      .$narrowType<{ digest: Digest; size: number }>()
       .execute(),
   pack: (db, after, limit) =>
     db

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import type { Expression, ExpressionBuilder, SqlBool, Transaction } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { GcCutoff } from '../gc-catalog.ts';
@@ -41,6 +41,35 @@ export async function pruneLayers(
         .selectFrom('layers')
         .select('layers.digest')
         .where((old) => old.not(isLiveLayer(old, cutoff)))
+        .limit(limit),
+    )
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+/** Retired static deltas; the names of their files go with them. */
+export function isForgotten(
+  eb: ExpressionBuilder<Schema, 'ostree_deltas'>,
+  cutoff: GcCutoff,
+): Expression<SqlBool> {
+  return eb.and([
+    eb('ostree_deltas.state', '=', 'retired'),
+    eb('ostree_deltas.updated_ms', '<=', cutoff.retiredBeforeMs),
+  ]);
+}
+
+export async function pruneOstreeDeltas(
+  tx: Transaction<Schema>,
+  cutoff: GcCutoff,
+  limit: number,
+): Promise<number> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('ostree_deltas')
+    .where('id', 'in', (eb) =>
+      eb
+        .selectFrom('ostree_deltas')
+        .select('ostree_deltas.id')
+        .where((old) => isForgotten(old, cutoff))
         .limit(limit),
     )
     .executeTakeFirst();

@@ -43,6 +43,21 @@ const deltas: Root = (db, digests, cutoff) =>
     .$narrowType<{ digest: Digest }>()
     .execute();
 
+/** The same for the files of a static delta; a row changes lately while it is built, too. */
+const ostreeDeltaFiles: Root = (db, digests, cutoff) =>
+  db
+    .selectFrom('ostree_delta_files as f')
+    .innerJoin('ostree_deltas as d', 'd.id', 'f.delta')
+    .select('f.digest')
+    .where('f.digest', 'in', digests)
+    .where((eb) =>
+      eb.or([
+        eb('d.state', 'in', ['building', 'proving', 'published']),
+        eb('d.updated_ms', '>', cutoff.retiredBeforeMs),
+      ]),
+    )
+    .execute();
+
 const layers: Root = (db, digests) =>
   db.selectFrom('layers').select('digest').where('digest', 'in', digests).execute();
 
@@ -92,6 +107,7 @@ export const NAMING_ROWS: readonly Root[] = [
   indexes,
   packs,
   deltas,
+  ostreeDeltaFiles,
 ];
 
 /** Every row that names a blob and that pruning leaves. */
@@ -104,6 +120,7 @@ export const LASTING_ROWS: readonly Root[] = [
   livePacks,
   lastingPacksOf,
   deltas,
+  ostreeDeltaFiles,
 ];
 
 /** Those of the digests that at least one of the roots reaches. */

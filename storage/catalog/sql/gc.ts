@@ -6,7 +6,7 @@ import { rememberUnlinked } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
 import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
-import { pruneLayers, pruneLinks, prunePacks } from './gc-prune.ts';
+import { isForgotten, pruneLayers, pruneLinks, pruneOstreeDeltas, prunePacks } from './gc-prune.ts';
 import { pruneLinksAfter } from './ostree-gc-links.ts';
 import { pruneObjectsAfter } from './ostree-gc-objects.ts';
 import { lastingOstreePacks, prunableOstree } from './ostree-live.ts';
@@ -52,8 +52,18 @@ export class SqlGc implements GcCatalog {
       )
       .where('packs.digest', 'not in', lastingOstreePacks(cutoff))
       .executeTakeFirstOrThrow();
-    const ostree = await prunableOstree(db, cutoff);
-    return { links: links.rows, layers: layers.rows, packs: packs.rows, ...ostree };
+    const ostreeDeltas = await db
+      .selectFrom('ostree_deltas')
+      .select(ROWS)
+      .where((eb) => isForgotten(eb, cutoff))
+      .executeTakeFirstOrThrow();
+    return {
+      links: links.rows,
+      layers: layers.rows,
+      packs: packs.rows,
+      ostreeDeltas: ostreeDeltas.rows,
+      ...(await prunableOstree(db, cutoff)),
+    };
   }
 
   async prune(cutoff: GcCutoff, limit: number): ReturnType<GcCatalog['prune']> {
@@ -65,6 +75,7 @@ export class SqlGc implements GcCatalog {
         links: links.length,
         layers: await pruneLayers(tx, cutoff, limit),
         packs: await prunePacks(tx, limit),
+        ostreeDeltas: await pruneOstreeDeltas(tx, cutoff, limit),
       };
     });
   }

@@ -56,6 +56,7 @@ export async function openMatrixFixture(): Promise<MatrixFixture> {
       ...matrix,
     },
     uploads: { ttlMs: 60_000 },
+    ostree: { filezBytes: 0, repositories: {} },
     regions: {},
   });
   return {

@@ -70,7 +70,7 @@ describe('builders', () => {
     expect((await fixture.store.catalog.layers.counts()).chunked).toBe(5);
     const counted = await until(async () => {
       const text = await fixture.metrics.registry.metrics();
-      return /rivulet_delta_builds_total\{result="published"\} 2/.exec(text)?.[0];
+      return /rivulet_delta_builds_total\{result="published",kind="image"\} 2/.exec(text)?.[0];
     });
     expect(counted).toBeDefined();
   });

@@ -1,0 +1,134 @@
+import type { IoOptions } from '../../../../storage/object-store.ts';
+import { checkAborted } from '../../../errors.ts';
+import { withScratch } from '../../../scratch.ts';
+import type { DeltaName } from '../../checksum-base64.ts';
+import type { DictionaryEntry } from '../../gvariant/dictionary.ts';
+import { formatSuperblock } from '../format-superblock.ts';
+import { hashMatcher } from '../match/hash-matcher.ts';
+import type { Matcher } from '../segment.ts';
+import { Spool } from '../spool.ts';
+import { ContentKeys } from './content-keys.ts';
+import type { DeltaObject, FileObject, ObjectSource, TreeObject } from './delta-objects.ts';
+import type { DeltaSink } from './delta-sink.ts';
+import { FileCoder } from './file-coder.ts';
+import { inFileOrder, inTreeOrder } from './object-order.ts';
+import { OldFiles } from './old-files.ts';
+import { PartRun } from './part-run.ts';
+import type { ObjectStatistics } from './statistics.ts';
+
+/** A part of this much payload: what a client loses when a transfer breaks. */
+const PART_BYTES = 8 * 1024 * 1024;
+/** The sane default: -9 saves 0.2 % for eight times the memory. */
+const XZ_PRESET = 6;
+
+export interface BuildDeltaInput extends IoOptions, DeltaName {
+  /** The bytes of the to-commit. */
+  readonly commit: Uint8Array;
+  /** Its detached metadata, signatures above all. */
+  readonly commitmeta?: readonly DictionaryEntry[] | undefined;
+  /** When the delta was made: seconds since 1970. */
+  readonly timestamp: bigint;
+  /** What the from-commit holds, in any order; nothing for a delta from scratch. */
+  readonly oldObjects: readonly DeltaObject[];
+  /** What the to-commit holds, in any order. */
+  readonly newObjects: readonly DeltaObject[];
+  readonly source: ObjectSource;
+  readonly sink: DeltaSink;
+  /** Folder for what is too large for memory; it is left as it was. */
+  readonly scratch: string;
+  readonly options?: BuildDeltaOptions | undefined;
+}
+
+export interface BuildDeltaOptions {
+  /** Payload after which a part ends; one object alone may have more. 8 MiB when absent. */
+  readonly partBytes?: number | undefined;
+  /** Of xz, 0 to 9; 6 when absent. */
+  readonly preset?: number | undefined;
+  /** Of xz: see `compressXz`. */
+  readonly niceBytes?: number | undefined;
+  /** Part files of up to this many bytes travel in the superblock; none when absent. */
+  readonly inlineBytes?: number | undefined;
+  /** Finds what changed in a file. */
+  readonly matcher?: Matcher | undefined;
+}
+
+export interface BuiltDelta {
+  /** Bytes of the superblock. */
+  readonly superblock: Buffer;
+  /** Bytes of the part files, inline ones included. */
+  readonly partBytes: number;
+  /** Bytes of the fallback objects as they are served. */
+  readonly fallbackBytes: number;
+  /** Every new object, in the delta's order; fallbacks where they would stand. */
+  readonly objects: readonly ObjectStatistics[];
+}
+
+/**
+ * Makes a static delta between two commits, or from scratch, into the sink: the parts as they are done,
+ * then the superblock. The same input gives the same bytes, whatever the order of the objects. Sources
+ * are files of the from-commit and of the same part, and only such as anybody may read. Throws
+ * `too_large` for a superblock past what clients take, `aborted`; errors of `source` and `sink` pass
+ * through, and then the sink has got no superblock.
+ */
+export async function buildStaticDelta(input: BuildDeltaInput): Promise<BuiltDelta> {
+  const { from, to, commit, commitmeta, timestamp, sink } = input;
+  return withScratch(input.scratch, 'ostree-build-', async (folder) => {
+    const run = await buildParts(input, folder);
+    const { parts, fallbacks, objects } = run;
+    const superblock = formatSuperblock({
+      from,
+      to,
+      commit,
+      commitmeta,
+      timestamp,
+      parts,
+      fallbacks,
+    });
+    await sink.superblock(superblock);
+    return {
+      superblock,
+      partBytes: parts.reduce((total, { size }) => total + size, 0),
+      fallbackBytes: fallbacks.reduce((total, { compressedBytes }) => total + compressedBytes, 0),
+      objects,
+    };
+  });
+}
+
+async function buildParts(input: BuildDeltaInput, folder: string): Promise<PartRun> {
+  const { source, sink, signal, options = {} } = input;
+  const streams = new Spool(folder);
+  const { matcher = hashMatcher, preset = XZ_PRESET, niceBytes } = options;
+  const { partBytes = PART_BYTES, inlineBytes = 0 } = options;
+  const oldFiles = new OldFiles(input.oldObjects.filter(isFile), source, { signal });
+  const coder = new FileCoder(oldFiles, { matcher, spool: streams, signal });
+  const pack = { sink, folder, preset, niceBytes, inlineBytes, signal };
+  const known = new Set(input.oldObjects.map(keyOf));
+  const fresh = input.newObjects.filter((object) => !known.has(keyOf(object)));
+  const keys = new ContentKeys(fresh.filter(isFile), { signal });
+  const run = new PartRun({ source, coder, keys, partBytes, pack });
+  try {
+    for (const object of inTreeOrder(fresh.filter(isTree))) await run.addMetadata(object);
+    for (const file of inFileOrder(fresh.filter(isFile))) {
+      checkAborted(signal, 'building a delta');
+      await run.addFile(file);
+      streams.rewind(0);
+    }
+    await run.end();
+    return run;
+  } finally {
+    await run.close();
+    await streams.close();
+  }
+}
+
+function isFile(object: DeltaObject): object is FileObject {
+  return object.kind === 'file';
+}
+
+function isTree(object: DeltaObject): object is TreeObject {
+  return object.kind !== 'file';
+}
+
+function keyOf({ kind, checksum }: DeltaObject): string {
+  return `${kind} ${checksum}`;
+}

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+
+import type { IoOptions } from '../../../../storage/object-store.ts';
+import type { RandomAccess } from '../../../../storage/random-access.ts';
+import { checkAborted } from '../../../errors.ts';
+import type { FileObject } from './delta-objects.ts';
+
+const PIECE_BYTES = 256 * 1024;
+
+/** sha256 of a content alone; an object's checksum covers owner, mode and xattrs too. */
+export async function contentDigest(content: RandomAccess, { signal }: IoOptions): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < content.size; at += PIECE_BYTES) {
+    checkAborted(signal, 'comparing files');
+    hash.update(await content.read(at, Math.min(PIECE_BYTES, content.size - at)));
+  }
+  return hash.digest('hex');
+}
+
+/** Tells which new files have the same content; only those of one size are read for it. */
+export class ContentKeys {
+  readonly #shared = new Set<number>();
+  readonly #options: IoOptions;
+
+  constructor(files: readonly FileObject[], options: IoOptions) {
+    this.#options = options;
+    const seen = new Set<number>();
+    for (const { size } of files) {
+      if (seen.has(size)) this.#shared.add(size);
+      seen.add(size);
+    }
+  }
+
+  /** The same for files with the same content; undefined for one that no other can equal. */
+  async keyOf({ size }: FileObject, content: RandomAccess): Promise<string | undefined> {
+    return this.#shared.has(size) ? contentDigest(content, this.#options) : undefined;
+  }
+}

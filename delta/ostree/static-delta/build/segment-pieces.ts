@@ -1,0 +1,47 @@
+import type { Checksum } from '../../objects/checksum.ts';
+import type { Segment } from '../segment.ts';
+import type { FilePiece } from './file-coding.ts';
+
+/** A run of equal bytes between literals is worth a copy from here on: see {@link OPERATION_BYTES}. */
+const LEAST_RUN_BYTES = 48;
+
+/** What switching between source and blob takes in a part, compressed. */
+export const OPERATION_BYTES = 7;
+
+/**
+ * The pieces that make the same bytes as a bsdiff stream of these segments would: runs of equal bytes
+ * are copied, all others travel. Where little has changed that is as small as the stream, and
+ * neither side has to handle the rest of the file.
+ */
+export function segmentsToPieces(
+  old: Uint8Array,
+  fresh: Uint8Array,
+  segments: readonly Segment[],
+  source: Checksum,
+): readonly FilePiece[] {
+  const pieces: FilePiece[] = [];
+  let literalStart = 0;
+  let newOffset = 0;
+  const copy = (from: number, oldOffset: number, length: number): void => {
+    if (length < LEAST_RUN_BYTES) return;
+    if (from > literalStart) {
+      pieces.push({ kind: 'literal', offset: literalStart, length: from - literalStart });
+    }
+    pieces.push({ kind: 'copy', source, offset: oldOffset, length });
+    literalStart = from + length;
+  };
+  for (const { oldOffset, diffLength, extraLength } of segments) {
+    let runStart = 0;
+    for (let i = 0; i < diffLength; i += 1) {
+      if (old[oldOffset + i] === fresh[newOffset + i]) continue;
+      copy(newOffset + runStart, oldOffset + runStart, i - runStart);
+      runStart = i + 1;
+    }
+    copy(newOffset + runStart, oldOffset + runStart, diffLength - runStart);
+    newOffset += diffLength + extraLength;
+  }
+  if (literalStart < fresh.length) {
+    pieces.push({ kind: 'literal', offset: literalStart, length: fresh.length - literalStart });
+  }
+  return pieces;
+}
