@@ -11,6 +11,7 @@ import { ContentKeys } from './content-keys.ts';
 import type { DeltaObject, FileObject, ObjectSource, TreeObject } from './delta-objects.ts';
 import type { DeltaSink } from './delta-sink.ts';
 import { FileCoder } from './file-coder.ts';
+import { PAIR_BYTES } from './match-limits.ts';
 import { inFileOrder, inTreeOrder } from './object-order.ts';
 import { OldFiles } from './old-files.ts';
 import { PartRun } from './part-run.ts';
@@ -48,6 +49,8 @@ export interface BuildDeltaOptions {
   readonly niceBytes?: number | undefined;
   /** Part files of up to this many bytes travel in the superblock; none when absent. */
   readonly inlineBytes?: number | undefined;
+  /** Old and new bytes that are matched in memory at once; larger pairs go by windows. 384 MiB when absent. */
+  readonly pairBytes?: number | undefined;
   /** Finds what changed in a file. */
   readonly matcher?: Matcher | undefined;
 }
@@ -98,9 +101,9 @@ async function buildParts(input: BuildDeltaInput, folder: string): Promise<PartR
   const { source, sink, signal, options = {} } = input;
   const streams = new Spool(folder);
   const { matcher = hashMatcher, preset = XZ_PRESET, niceBytes } = options;
-  const { partBytes = PART_BYTES, inlineBytes = 0 } = options;
+  const { partBytes = PART_BYTES, pairBytes = PAIR_BYTES, inlineBytes = 0 } = options;
   const oldFiles = new OldFiles(input.oldObjects.filter(isFile), source, { signal });
-  const coder = new FileCoder(oldFiles, { matcher, spool: streams, signal });
+  const coder = new FileCoder(oldFiles, { matcher, pairBytes, spool: streams, signal });
   const pack = { sink, folder, preset, niceBytes, inlineBytes, signal };
   const known = new Set(input.oldObjects.map(keyOf));
   const fresh = input.newObjects.filter((object) => !known.has(keyOf(object)));

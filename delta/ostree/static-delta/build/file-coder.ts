@@ -62,6 +62,8 @@ export interface CodedFile {
 
 export interface FileCoderOptions extends IoOptions {
   readonly matcher: Matcher;
+  /** Old and new bytes that are matched in memory at once. */
+  readonly pairBytes: number;
   /** Takes streams that are too large for memory; they are valid until it is rewound. */
   readonly spool: Spool;
 }
@@ -138,7 +140,11 @@ export class FileCoder {
     old: RandomAccess,
     fresh: RandomAccess,
   ): Promise<PricedCoding> {
-    return patchFile({ source, pair: new FilePair(old, fresh), ...this.#options });
+    return patchFile({
+      source,
+      pair: new FilePair(old, fresh, this.#options.pairBytes),
+      ...this.#options,
+    });
   }
 
   /** Opens one source after another, then looks for the bytes of all of them. */

@@ -1,5 +1,5 @@
 import type { RandomAccess } from '../../../../storage/random-access.ts';
-import { PAIR_BYTES, WINDOW_BYTES, WINDOW_REACH_BYTES } from './match-limits.ts';
+import { REACH_SHARE, WINDOW_SHARE } from './match-limits.ts';
 
 /** A stretch of the new file and the old bytes that it is matched with. */
 export interface PairWindow {
@@ -21,10 +21,11 @@ export class FilePair {
   readonly windows: readonly PairWindow[];
   #held: (WindowBytes & { readonly window: PairWindow }) | undefined;
 
-  constructor(old: RandomAccess, fresh: RandomAccess) {
+  /** `pairBytes`: old and new bytes that may be in memory. */
+  constructor(old: RandomAccess, fresh: RandomAccess, pairBytes: number) {
     this.old = old;
     this.fresh = fresh;
-    this.windows = windowsOf(old.size, fresh.size);
+    this.windows = windowsOf(old.size, fresh.size, pairBytes);
   }
 
   /** A window's bytes; the last one that was read is held. */
@@ -40,15 +41,17 @@ export class FilePair {
   }
 }
 
-function windowsOf(oldSize: number, newSize: number): readonly PairWindow[] {
-  if (oldSize + newSize <= PAIR_BYTES) {
+function windowsOf(oldSize: number, newSize: number, pairBytes: number): readonly PairWindow[] {
+  if (oldSize + newSize <= pairBytes) {
     return [{ newStart: 0, newBytes: newSize, oldStart: 0, oldBytes: oldSize }];
   }
-  return Array.from({ length: Math.ceil(newSize / WINDOW_BYTES) }, (_, number) => {
-    const newStart = number * WINDOW_BYTES;
-    const newBytes = Math.min(WINDOW_BYTES, newSize - newStart);
-    const oldEnd = Math.min(newStart + newBytes + WINDOW_REACH_BYTES, oldSize);
-    const oldStart = Math.max(0, Math.min(newStart, oldEnd) - WINDOW_REACH_BYTES);
+  const windowBytes = Math.floor(pairBytes * WINDOW_SHARE);
+  const reach = Math.floor(pairBytes * REACH_SHARE);
+  return Array.from({ length: Math.ceil(newSize / windowBytes) }, (_, number) => {
+    const newStart = number * windowBytes;
+    const newBytes = Math.min(windowBytes, newSize - newStart);
+    const oldEnd = Math.min(newStart + newBytes + reach, oldSize);
+    const oldStart = Math.max(0, Math.min(newStart, oldEnd) - reach);
     return { newStart, newBytes, oldStart, oldBytes: oldEnd - oldStart };
   });
 }

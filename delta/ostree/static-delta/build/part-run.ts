@@ -1,3 +1,4 @@
+import { DeltaError } from '../../../errors.ts';
 import { isSymlink } from '../../objects/file-header.ts';
 import type { OpenedFile } from '../object-sink.ts';
 import { Spool } from '../spool.ts';
@@ -86,6 +87,9 @@ export class PartRun {
     const { coder, keys, pack } = this.#options;
     const { checksum, size } = file;
     const { header, content } = opened;
+    if (content.size !== size) {
+      throw new DeltaError('corrupt', `${checksum} has ${content.size} bytes, ${size} were said`);
+    }
     const contentKey = await keys.keyOf(file, content);
     const isThere = contentKey !== undefined && this.#open.builder.holds(contentKey);
     const coded = isThere ? SAME_BYTES : await coder.code(file, content, this.#open.files);

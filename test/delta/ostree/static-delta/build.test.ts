@@ -155,6 +155,27 @@ describe('a built delta', () => {
     expect(delta.partBytes).toBeLessThan(102_000);
   });
 
+  it('matches large files window by window', async () => {
+    const program = noise(600_000, 16);
+    const moved = Buffer.concat([noise(300, 17), edited(program, 100)]);
+    const options = { pairBytes: 300_000 };
+    const delta = await roundTrip(
+      { '/bin/tool': { content: program } },
+      { '/bin/tool': { content: moved } },
+      { options },
+    );
+    expect(codingOf(delta, '/bin/tool')).toEqual(['named', 'patch']);
+    expect(delta.partBytes).toBeLessThan(40_000);
+  });
+
+  it('is refused when an object is not as long as was said', async () => {
+    const repo = new MemoryRepo();
+    const to = repo.commit({ '/a': { content: prose(3000, 1) } });
+    const lied = to.objects.map((o) => (o.kind === 'file' ? { ...o, size: o.size + 1 } : o));
+    const fault = await rejectionOf(build(repo, undefined, to, { newObjects: lied }));
+    expect(fault.code).toBe('corrupt');
+  });
+
   it('takes no source that not everybody may read', async () => {
     const content = noise(100_000, 13);
     const delta = await roundTrip(

@@ -7,10 +7,6 @@ import { findCopies } from '../../../../delta/ostree/static-delta/build/copy-fin
 import { estimateBytes } from '../../../../delta/ostree/static-delta/build/cost.ts';
 import type { FileObject } from '../../../../delta/ostree/static-delta/build/delta-objects.ts';
 import { FilePair } from '../../../../delta/ostree/static-delta/build/file-pair.ts';
-import {
-  PAIR_BYTES,
-  WINDOW_BYTES,
-} from '../../../../delta/ostree/static-delta/build/match-limits.ts';
 import { NameIndex } from '../../../../delta/ostree/static-delta/build/name-index.ts';
 import { SimilarityIndex } from '../../../../delta/ostree/static-delta/build/similarity-index.ts';
 import { BufferAccess, type RandomAccess } from '../../../../storage/random-access.ts';
@@ -147,19 +143,19 @@ it('pairs too large for memory go window by window, over all new bytes', () => {
     readSync: () => undefined,
   });
   for (const [old, fresh] of [
-    [PAIR_BYTES, 1],
-    [1, PAIR_BYTES],
-    [2 ** 30, 2 ** 30 + 5],
+    [1200, 1],
+    [1, 1200],
+    [5000, 5001],
   ] as const) {
     let end = 0;
-    for (const window of new FilePair(sized(old), sized(fresh)).windows) {
+    for (const window of new FilePair(sized(old), sized(fresh), 1200).windows) {
       expect(window.newStart).toBe(end);
-      expect(window.newBytes).toBeLessThanOrEqual(WINDOW_BYTES);
+      expect(window.newBytes + window.oldBytes).toBeLessThanOrEqual(1200);
       expect(window.oldBytes).toBeGreaterThanOrEqual(0);
       expect(window.oldStart + window.oldBytes).toBeLessThanOrEqual(old);
       end = window.newStart + window.newBytes;
     }
     expect(end).toBe(fresh);
   }
-  expect(new FilePair(sized(10), sized(20)).windows).toHaveLength(1);
+  expect(new FilePair(sized(10), sized(20), 30).windows).toHaveLength(1);
 });
