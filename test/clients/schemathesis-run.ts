@@ -22,6 +22,8 @@ export interface FuzzOptions {
   readonly checks?: readonly string[];
   /** Operations that this server does not have. */
   readonly without?: readonly string[];
+  /** Tags of such operations. */
+  readonly withoutTags?: readonly string[];
 }
 
 export interface FuzzResult {
@@ -54,6 +56,7 @@ export async function runSchemathesis(options: FuzzOptions): Promise<FuzzResult>
     examples,
     headers = {},
     without = [],
+    withoutTags = [],
     checks = CHECKS,
     phases = PHASES,
   } = options;
@@ -67,6 +70,7 @@ export async function runSchemathesis(options: FuzzOptions): Promise<FuzzResult>
     ...['--request-timeout', '20', '--suppress-health-check', 'all', '--warnings', 'off'],
     ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
     ...without.flatMap((id) => ['--exclude-operation-id', id]),
+    ...withoutTags.flatMap((tag) => ['--exclude-tag', tag]),
   ];
   return new Promise((resolve, reject) => {
     const limits = { cwd: dir, maxBuffer: 64 * 1024 * 1024 };

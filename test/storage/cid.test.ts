@@ -23,8 +23,6 @@ describe('digests as CIDs', () => {
     ['another codec', 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'],
     ['version 0', 'QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n'],
   ])('refuses %s', (_, text) => {
-    expect(() => digestFromCid(text)).toThrow(
-      expect.objectContaining({ code: 'invalid_name' }),
-    );
+    expect(() => digestFromCid(text)).toThrow(expect.objectContaining({ code: 'invalid_name' }));
   });
 });

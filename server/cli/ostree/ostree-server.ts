@@ -117,7 +117,7 @@ export class OstreeServer {
     options: CallOptions = {},
   ): Promise<Checksum> {
     const url = this.#url(`push/rootfs?${query.toString()}`);
-    const headers = { 'content-type': 'application/x-tar' };
+    const headers = { 'content-type': 'application/octet-stream' };
     const answer = await this.#ask(url, { method: 'POST', headers, body: tar, ...options });
     if (!isSuccess(answer)) throw refusal(url, 'POST', answer);
     const { commit } = parseJson(url, answer);
