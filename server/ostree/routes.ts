@@ -14,7 +14,6 @@ import { pushObjects } from './push/objects.ts';
 import { deleteRef, putRef } from './push/refs.ts';
 import { pushRootfs } from './push/rootfs.ts';
 import { DeltaShield } from './shield.ts';
-import { storedName } from '../../delta/ostree/objects/stored-object.ts';
 
 /** `caught` is what the pattern caught, not yet checked. */
 type Handler = (x: Exchange, repo: RepoName, caught: string) => Promise<void>;
@@ -103,7 +102,7 @@ function pullRoutes(options: OstreeOptions): readonly OstreeRoute[] {
       documents.commitmeta(x, repo, checksum.replace('/', '')),
     ),
     file(/^(objects\/.*)$/s, async (x, repo, path) => {
-      const name = storedName(asNotFound(() => parseObjectPath(path)));
+      const name = asNotFound(() => parseObjectPath(path));
       // The commit itself is small, and clients ask for it before any delta.
       if (name.kind !== 'commit') await shield.hold(x, repo);
       await sendObject(x, options, repo, name);

@@ -1,9 +1,7 @@
 import { createGunzip, type Gunzip } from 'node:zlib';
 
 import { StorageError } from '../errors.ts';
-
-/** Bytes of a decoded part: fewer calls into zlib than with its default of 16 KiB. */
-const OUTPUT_BYTES = 64 * 1024;
+import { decoded, OUTPUT_BYTES, writePart } from './zlib-decoder.ts';
 
 /**
  * Gzip as the world writes it (RFC 1952): any number of members, empty ones included, with names and
@@ -11,23 +9,12 @@ const OUTPUT_BYTES = 64 * 1024;
  * not once it spans a write. Throws `corrupt` for a broken or cut off member and for any other byte
  * after the last one. Errors of the source pass through.
  */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
-  const decoder = createGunzip({ chunkSize: OUTPUT_BYTES });
-  let sourceFault: { readonly error: unknown } | undefined;
-  const feeding = feed(source, decoder).catch((error: unknown) => {
-    sourceFault = { error };
-    decoder.destroy();
-  });
-  try {
-    for await (const part of decoder) yield part as Buffer;
-    await feeding;
-  } catch (cause) {
-    if (sourceFault !== undefined) throw sourceFault.error;
-    throw new StorageError('corrupt', `gzip: ${String(cause)}`, { cause });
-  } finally {
-    decoder.destroy();
-  }
-  if (sourceFault !== undefined) throw sourceFault.error;
+export function gunzip(source: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
+  return decoded(
+    () => createGunzip({ chunkSize: OUTPUT_BYTES }),
+    (decoder) => feed(source, decoder),
+    (cause) => new StorageError('corrupt', `gzip: ${String(cause)}`, { cause }),
+  );
 }
 
 /** Writes the source into the decoder, then checks that nothing but padding follows its end. */
@@ -40,7 +27,7 @@ async function feed(source: AsyncIterable<Uint8Array>, decoder: Gunzip): Promise
       continue;
     }
     if (part.length === 0) continue;
-    if (!(await write(decoder, part))) return;
+    if (!(await writePart(decoder, part))) return;
     written += part.length;
     // Input left over means that the decoder met a zero byte where a member would begin.
     const unread = written - decoder.bytesWritten;
@@ -48,24 +35,6 @@ async function feed(source: AsyncIterable<Uint8Array>, decoder: Gunzip): Promise
     if (ended) checkPadding(part.subarray(part.length - unread));
   }
   if (!ended) decoder.end();
-}
-
-/** Resolves once the part is used up, or to false when the decoder closed first. */
-function write(decoder: Gunzip, part: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => {
-    const closed = (): void => {
-      resolve(false);
-    };
-    if (decoder.destroyed) {
-      resolve(false);
-      return;
-    }
-    decoder.once('close', closed);
-    decoder.write(part, (error) => {
-      decoder.off('close', closed);
-      resolve(error === undefined || error === null);
-    });
-  });
 }
 
 function checkPadding(bytes: Uint8Array): void {

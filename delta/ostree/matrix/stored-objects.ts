@@ -10,7 +10,6 @@ import type { Checksum } from '../objects/checksum.ts';
 import { formatFilezHeader, isSymlink, parseStreamHeader } from '../objects/file-header.ts';
 import { OBJECT_LIMITS } from '../objects/limits.ts';
 import type { MetadataKind, ObjectName } from '../objects/object-name.ts';
-import { storedName } from '../objects/stored-object.ts';
 import type { OpenedFile } from '../static-delta/object-sink.ts';
 
 /** Uncompressed chunks that all open files share: a matcher goes back and forth in two of them. */
@@ -60,7 +59,7 @@ export class StoredObjects {
     if (object.kind !== 'file') return (await this.#row(object)).size;
     const { size } = await this.#row(object);
     const head = formatFilezHeader({ header: await this.#header(object), size });
-    const chunks = await this.ostree.chunksOf(storedName(object));
+    const chunks = await this.ostree.chunksOf(object);
     return chunks.reduce((total, { length }) => total + length, head.length);
   }
 
@@ -71,13 +70,13 @@ export class StoredObjects {
   }
 
   async #content(name: ObjectName): Promise<RandomAccess> {
-    const chunks = await this.ostree.chunksOf(storedName(name));
+    const chunks = await this.ostree.chunksOf(name);
     const content = new ContentAccess(this.#blobs, chunks, this.#cache);
     return new NamedAccess(content, `${name.kind} ${name.checksum}`);
   }
 
   async #row(name: ObjectName) {
-    const row = await this.ostree.object(this.repo, storedName(name));
+    const row = await this.ostree.object(this.repo, name);
     if (row !== undefined) return row;
     throw new StorageError('missing', `${this.repo} has no ${name.kind} ${name.checksum}`);
   }

@@ -1,16 +1,15 @@
+import type { OstreeKind, OstreeObjectName } from '../../../storage/ostree/object-name.ts';
 import { DeltaError } from '../../errors.ts';
-import { isChecksum, type Checksum } from './checksum.ts';
+import { isChecksum } from './checksum.ts';
 
 /** `file` is a content object: a regular file or a symlink with its owner, mode and xattrs. */
-export type ObjectKind = 'commit' | 'dirtree' | 'dirmeta' | 'file';
+export type ObjectKind = OstreeKind;
 
 /** The kinds whose checksum is that of their bytes. */
 export type MetadataKind = Exclude<ObjectKind, 'file'>;
 
-export interface ObjectName {
-  readonly checksum: Checksum;
-  readonly kind: ObjectKind;
-}
+/** As the store names it. */
+export type ObjectName = OstreeObjectName;
 
 /** The file name's extension in a repository of mode archive. */
 const EXTENSIONS = {

@@ -1,10 +1,9 @@
 import type { OstreeChild } from '../../../storage/catalog/ostree-catalog.ts';
 import type { IncomingObject } from '../../../storage/ostree/object-batch.ts';
-import type { OstreeObjectName } from '../../../storage/ostree/object-name.ts';
 import type { Checksum } from './checksum.ts';
 import { commitChildren, metadataChildren } from './children.ts';
 import { parseCommit } from './commit.ts';
-import type { MetadataKind, ObjectName } from './object-name.ts';
+import type { MetadataKind } from './object-name.ts';
 
 /**
  * A metadata object on its way into the store, with all that it names; the bytes must be those of the
@@ -16,25 +15,20 @@ export function metadataObject(
   bytes: Uint8Array,
 ): IncomingObject {
   return {
-    name: storedName({ kind, checksum }),
+    name: { kind, checksum },
     size: bytes.length,
     content: oneOf(bytes),
     children: childrenOf(kind, bytes),
   };
 }
 
-/** The name under which `storage` knows an object. */
-export function storedName({ kind, checksum }: ObjectName): OstreeObjectName {
-  return { kind, checksum };
-}
-
 /** A commit's parent is its history: the commit is whole without. */
 function childrenOf(kind: MetadataKind, bytes: Uint8Array): readonly OstreeChild[] {
-  if (kind !== 'commit') return metadataChildren(kind, bytes).map(storedName);
+  if (kind !== 'commit') return metadataChildren(kind, bytes);
   const commit = parseCommit(bytes);
-  const children = commitChildren(commit).map(storedName);
+  const children = commitChildren(commit);
   if (commit.parent === undefined) return children;
-  return [...children, { ...storedName({ kind, checksum: commit.parent }), history: true }];
+  return [...children, { kind, checksum: commit.parent, history: true }];
 }
 
 async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {

@@ -108,11 +108,21 @@ export class Builds {
     let left = ids.length;
     for (const id of ids) {
       const path = join(this.#folder, id);
-      const touched = await stat(path).catch(() => undefined);
-      if (touched === undefined || touched.mtimeMs > this.#clock() - TTL_MS) continue;
+      const touchedMs = await this.#touchedMs(path);
+      if (touchedMs === undefined || touchedMs > this.#clock() - TTL_MS) continue;
       await rm(path, { recursive: true, force: true });
       left -= 1;
     }
     return left;
+  }
+
+  /** Undefined for what another process has swept meanwhile. */
+  async #touchedMs(path: string): Promise<number | undefined> {
+    try {
+      return (await stat(path)).mtimeMs;
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw fromErrno(error, `cannot look at the build ${path}`);
+    }
   }
 }

@@ -3,7 +3,7 @@ import { formatStreamHeader } from '../../../delta/ostree/objects/file-header.ts
 import { readFilez } from '../../../delta/ostree/objects/filez-read.ts';
 import { OBJECT_LIMITS } from '../../../delta/ostree/objects/limits.ts';
 import type { MetadataKind, ObjectName } from '../../../delta/ostree/objects/object-name.ts';
-import { metadataObject, storedName } from '../../../delta/ostree/objects/stored-object.ts';
+import { metadataObject } from '../../../delta/ostree/objects/stored-object.ts';
 import { DeltaError } from '../../../delta/errors.ts';
 import type { IncomingObject } from '../../../storage/ostree/object-batch.ts';
 
@@ -29,7 +29,7 @@ async function incomingFile(
   try {
     const filez = await readFilez(body, { checksum: name.checksum });
     return {
-      name: storedName(name),
+      name: name,
       header: formatStreamHeader(filez.header),
       size: filez.size,
       content: namingObject(name, filez.content),

@@ -6,7 +6,6 @@ import type { Exchange } from '../../http/exchange.ts';
 import { readJson } from '../../http/json-body.ts';
 import { sendJson } from '../../oci/respond.ts';
 import type { OstreeOptions } from '../options.ts';
-import { storedName } from '../../../delta/ostree/objects/stored-object.ts';
 import { MAX_MISSING_BODY_BYTES } from './limits.ts';
 
 /** `POST push/missing`: those of the objects that have to be sent, in their order. */
@@ -27,7 +26,7 @@ export async function missingOf(
   objects: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const names = objects.map((name) => storedName(parseObjectFileName(name)));
+  const names = objects.map(parseObjectFileName);
   const missing = await missingObjects(options, repo, names, { signal });
   return missing.map(({ kind, checksum }) =>
     objectFileName({ kind, checksum: parseChecksum(checksum) }),

@@ -8,7 +8,7 @@ import type {
   OstreeWorkDeps,
 } from '../../../../delta/ostree/matrix/delta-job.ts';
 import { formatStreamHeader } from '../../../../delta/ostree/objects/file-header.ts';
-import { metadataObject, storedName } from '../../../../delta/ostree/objects/stored-object.ts';
+import { metadataObject } from '../../../../delta/ostree/objects/stored-object.ts';
 import { BlobStore } from '../../../../storage/blob-store.ts';
 import type { Catalog } from '../../../../storage/catalog/catalog.ts';
 import type { OstreeDeltaPair } from '../../../../storage/catalog/ostree-delta-catalog.ts';
@@ -112,7 +112,7 @@ export async function* incomingCommit(
     }
     const { header, content } = await repo.openContent(object);
     yield {
-      name: storedName(object),
+      name: object,
       header: formatStreamHeader(header),
       size: content.size,
       content: content.size === 0 ? noBytes() : oneRead(content),
