@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 
+import { optimizeLate } from '../optimize-late.ts';
 import { loadOptions, saveOptions, type Flags } from './config.ts';
 import { withDevice, type Device, type DeviceEnv } from './device.ts';
 import { DeviceError, toDeviceError } from './errors.ts';
@@ -29,6 +30,7 @@ const DRAIN_MS = 10_000;
 
 /** `rivulet-device update`. */
 export async function updateCommand(flags: CommandFlags, host: Host): Promise<void> {
+  optimizeLate();
   const result = await runDevice(flags, host, true, async (device) => {
     await saveOptions(device.paths.config, device.options);
     return update(device, { retry: flags.retry === true });

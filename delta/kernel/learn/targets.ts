@@ -30,6 +30,10 @@ let candidateCount: u32 = 0;
 let isKnown: bool = false;
 let hasShift: bool = false;
 
+/** The key whose candidates are here, if any are and nothing was learned since. */
+let gathered: u32 = 0;
+let isGathered: bool = false;
+
 /** Where the map takes the last key, and how unsure that is ({@link mapTrust}; 0 for offsets). */
 export let mapped: u32 = 0;
 export let trust: u32 = 0;
@@ -49,6 +53,7 @@ export function openTargets(): void {
 }
 
 export function resetTargets(): void {
+  isGathered = false;
   resetExact();
   resetShifts();
   for (let state: u32 = 0; state < <u32>STATES; state++) {
@@ -93,6 +98,8 @@ function askMap(key: u32): void {
 
 /** Gathers what may become of `key`, of which the map was asked. */
 function gather(key: u32): void {
+  gathered = key;
+  isGathered = true;
   candidateCount = 0;
   const own = key & ~OFFSET_KEY;
   isKnown = findExact(key);
@@ -154,9 +161,12 @@ function missClass(miss: i32): u32 {
 /** Learns that `key`, which the map takes to `byMap` with `byTrust`, goes to `actual`. */
 export function learnTarget(key: u32, actual: u32, byMap: u32, byTrust: u32): void {
   if (isLeftOut(Step.LEARNING)) return;
-  mapped = byMap;
-  trust = byTrust;
-  gather(key);
+  if (!isGathered || gathered !== key) {
+    mapped = byMap;
+    trust = byTrust;
+    gather(key);
+  }
+  isGathered = false;
   for (let i: u32 = 0; i < candidateCount; i++) {
     const at = accuracy + (<usize>load<u32>(candidates + (<usize>i << 3), 4) << 1);
     const known = <i32>load<u16>(at);

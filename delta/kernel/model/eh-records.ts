@@ -58,8 +58,8 @@ export function newEhSection(): EhSection {
   return section;
 }
 
-const WINDOW_BYTES: u32 = 16384;
-const WINDOW_BACK: u32 = 4096;
+const WINDOW_BYTES: u32 = 20480;
+const WINDOW_BACK: u32 = 8192;
 
 let window: usize = 0;
 /** What the window holds: old bytes from `windowStart` up to `windowEnd`, at `windowAt`. */

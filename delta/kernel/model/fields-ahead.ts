@@ -16,7 +16,7 @@ import { mapAddress, mapOffset } from '../map/map';
 import { alloc } from '../memory';
 import { putField, takeField } from '../refs/fields';
 import { fieldBytes, hasBase, isOffsetKind, Kind, Ref, REF_BYTES } from '../refs/kinds';
-import { oldByte, oldPage } from '../scan/pages';
+import { isPage, oldByte, OldPage, oldPage } from '../scan/pages';
 import { freshBase, sectionStart } from './output';
 import { CHUNK, kinds, other, predicted, risk, setRisk, sureness } from './window';
 import { branchAfter, learnBranch } from './x64-targets';
@@ -49,8 +49,11 @@ let image: Image = changetype<Image>(0);
 let pending: usize = 0;
 /** References whose fields are not complete yet. */
 export let pendingCount: u32 = 0;
+/** The page of the next reference, and its index among that page's. */
 let page: u32 = 0;
 let index: u32 = 0;
+/** Where the page was when it was last looked at. */
+let known: OldPage = changetype<OldPage>(0);
 let learns: bool = true;
 
 /** Of the field being predicted: what its target is called, its place in the new file, its new base. */
@@ -68,7 +71,7 @@ export function openBlockFields(old: u32, length: u32): void {
   pendingCount = 0;
   learns = length >= MIN_LEARNED;
   page = old >>> 12;
-  const known = oldPage(page);
+  known = oldPage(page);
   index = 0;
   while (index < known.count && refAt(known.refs, index).offset < old) index++;
 }
@@ -76,6 +79,12 @@ export function openBlockFields(old: u32, length: u32): void {
 @inline
 function refAt(refs: usize, i: u32): Ref {
   return changetype<Ref>(refs + <usize>i * REF_BYTES);
+}
+
+@inline
+function refsHere(): OldPage {
+  if (!isPage(known, page)) known = oldPage(page);
+  return known;
 }
 
 @inline
@@ -90,7 +99,7 @@ function pendingAt(i: u32): Pending {
 export function predictFields(fresh: u32, old: u32, length: u32, from: u32, to: u32): void {
   setRisk(0);
   while (nextField(old + to)) {
-    const ref = refAt(oldPage(page).refs, index++);
+    const ref = refAt(known.refs, index++);
     if (old + length - ref.offset >= fieldBytes(ref.kind)) predictField(ref, fresh, old, from);
   }
 }
@@ -98,17 +107,16 @@ export function predictFields(fresh: u32, old: u32, length: u32, from: u32, to: 
 /** As {@link predictFields}, into the output, which holds the old bytes there. */
 export function predictFieldsInPlace(fresh: u32, old: u32, length: u32, from: u32, to: u32): void {
   while (nextField(old + to)) {
-    const ref = refAt(oldPage(page).refs, index++);
+    const ref = refAt(known.refs, index++);
     if (old + length - ref.offset >= fieldBytes(ref.kind)) predictInPlace(ref, fresh, old, from);
   }
 }
 
 /** Goes on to the page of the next reference; false if none begins before old offset `to`. */
 function nextField(to: u32): bool {
-  let known = oldPage(page);
-  while (index >= known.count) {
+  while (index >= refsHere().count) {
     if ((page + 1) << 12 >= to) return false;
-    known = oldPage(++page);
+    page++;
     index = 0;
   }
   return refAt(known.refs, index).offset < to;
@@ -116,8 +124,7 @@ function nextField(to: u32): bool {
 
 /** No reference that is still to predict begins before this old offset. */
 export function quietUntil(): u32 {
-  const known = oldPage(page);
-  return index < known.count ? refAt(known.refs, index).offset : (page + 1) << 12;
+  return index < refsHere().count ? refAt(known.refs, index).offset : (page + 1) << 12;
 }
 
 function predictField(ref: Ref, fresh: u32, old: u32, from: u32): void {

@@ -12,8 +12,10 @@ import { settleRefs } from './settle';
 const BYTES_AFTER: u32 = 16;
 /** Bytes that are read before a page's own: most scanners begin within them. */
 const BYTES_BEFORE: u32 = 64;
-/** Bytes read at once when pages are asked for one after another. */
-const AHEAD_BYTES: u32 = 32768;
+/** Bytes before a page that the scanners which look back furthest want to see, of those read at once. */
+const BYTES_BACK: u32 = 4096;
+/** Bytes read at once when pages are asked for one after another: some pages with what is around them. */
+const AHEAD_BYTES: u32 = BYTES_BACK + 15 * 4096 + BYTES_AFTER;
 const SLOTS: u32 = 64;
 const NO_PAGE: u32 = 0xffffffff;
 const NOT_SCANNED: u32 = 0xffffffff;
@@ -74,6 +76,12 @@ export function oldPage(index: u32): OldPage {
   return page;
 }
 
+/** True while `page` is still what {@link oldPage} gave for `index`. */
+@inline
+export function isPage(page: OldPage, index: u32): bool {
+  return page.index === index && page.count !== NOT_SCANNED;
+}
+
 /** The old byte at `offset`; 0 after the last. */
 export function oldByte(offset: u32): u32 {
   const index = offset >> PAGE_SHIFT;
@@ -129,21 +137,29 @@ function readAhead(index: u32, offset: u32, length: u32, buffer: usize): usize {
   const inside = offset - aheadFrom;
   if (inside < aheadBytes && length <= aheadBytes - inside) return ahead + inside;
   if (ahead === 0 || !isNext) return readOld(offset, length, buffer);
-  aheadFrom = offset;
-  aheadBytes = min(AHEAD_BYTES, oldSize - offset);
-  return readOld(offset, aheadBytes, ahead);
+  aheadFrom = offset - min(offset, BYTES_BACK - BYTES_BEFORE);
+  aheadBytes = min(AHEAD_BYTES, oldSize - aheadFrom);
+  return readOld(aheadFrom, aheadBytes, ahead) + (offset - aheadFrom);
 }
 
 /** A page can hold the end of one source and the beginning of the next. */
 function scanInto(page: OldPage): void {
-  const from = page.index << PAGE_SHIFT;
-  const before = min(from, BYTES_BEFORE);
-  const length = min(oldSize - from, PAGE_BYTES + BYTES_AFTER);
-  if (oldBase === 0) holdOld(from - before, before + length, page.bytes - before);
+  if (oldBase === 0) holdPage(page);
   scanOldPage(page.index);
   holdOld(0, 0, 0);
   page.count = refCount;
   memory.copy(page.refs, refs, <usize>refCount * REF_BYTES);
+}
+
+/** Holds a page's bytes and what is known of those around them. */
+function holdPage(page: OldPage): void {
+  const from = page.index << PAGE_SHIFT;
+  const before = min(from, BYTES_BEFORE);
+  const length = min(oldSize - from, PAGE_BYTES + BYTES_AFTER);
+  const inside = from - before - aheadFrom;
+  const isAhead = inside < aheadBytes && before + length <= aheadBytes - inside;
+  if (isAhead) holdOld(aheadFrom, aheadBytes, ahead);
+  else holdOld(from - before, before + length, page.bytes - before);
 }
 
 /** Finds the references of all sources that begin in a page of old bytes: `refCount` at `refs`. */

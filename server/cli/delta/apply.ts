@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 
 import { applyFileDelta } from '../../../delta/apply-file.ts';
+import { optimizeLate } from '../../../delta/optimize-late.ts';
 import { errnoOf } from '../../../storage/durable.ts';
 import { ServerError } from '../../errors.ts';
 import type { Output } from '../output.ts';
@@ -14,6 +15,7 @@ export interface ApplyOptions {
 
 /** Makes the new file or image; `out` must not exist. */
 export async function apply(options: ApplyOptions, scratch: string, output: Output): Promise<void> {
+  optimizeLate();
   const from = parseOperand(options.old);
   await needFile(options.delta);
   await refuseExisting(options.out);
