@@ -1,6 +1,8 @@
+import type { Worker } from 'node:worker_threads';
+
 import { describe, expect, it } from 'vitest';
 
-import { Engine, ENGINE_LIMITS } from '../../delta/engine/engine.ts';
+import { Engine, ENGINE_LIMITS, sharedLimits } from '../../delta/engine/engine.ts';
 import { REASON } from '../../delta/format/notes.ts';
 import { BufferAccess } from '../../storage/random-access.ts';
 import { nextVersion } from './engine-pairs.ts';
@@ -77,5 +79,38 @@ describe('the engine on its threads', () => {
       await expect(engine.encode({ ...pair, old: broken }, {})).rejects.toThrow('the disk is gone');
       expect((await engine.encode(pair, {})).kind).toBe('encoded');
     });
+  });
+
+  it('uses a thread again, unless its pair was large: then its memory is free at once', async () => {
+    const started: Worker[] = [];
+    const onWorker = (worker: Worker): void => {
+      started.push(worker);
+    };
+    process.on('worker', onWorker);
+    try {
+      await withEngine(async (engine) => {
+        const small = pairOf(nextVersion(3000, 1));
+        await engine.encode(small, {});
+        await engine.encode(small, {});
+        expect(started).toHaveLength(1);
+        const bytes = noise(17 * 1024 * 1024, 3);
+        expect((await engine.encode(pairOf([bytes, bytes]), {})).kind).toBe('encoded');
+        expect(started[0]?.threadId).toBe(-1);
+        await engine.encode(small, {});
+        expect(started).toHaveLength(2);
+      });
+    } finally {
+      process.off('worker', onWorker);
+    }
+  });
+});
+
+describe('engines that share a machine', () => {
+  it.each([1, 2, 3, 64])('take no more together than one alone: %i of them', (owners) => {
+    const { threads, memoryBytes, ...others } = sharedLimits(owners);
+    expect(threads).toBeGreaterThan(0);
+    expect(threads * owners).toBeLessThanOrEqual(Math.max(ENGINE_LIMITS.threads, owners));
+    expect(memoryBytes * owners).toBe(ENGINE_LIMITS.memoryBytes);
+    expect(ENGINE_LIMITS).toMatchObject(others);
   });
 });
