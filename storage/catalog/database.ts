@@ -12,6 +12,7 @@ import {
 
 import { StorageError } from '../errors.ts';
 import { mapSqliteError } from './sqlite-errors.ts';
+import { StatementCache } from './statement-cache.ts';
 
 /** A numbered, forward-only schema step; `version` ascends by one from 1. */
 export interface Migration {
@@ -65,7 +66,7 @@ class ImmediateSqliteDriver extends SqliteDriver {
   readonly #path: string;
 
   constructor(database: BetterSqlite3.Database, path: string) {
-    super({ database });
+    super({ database: new StatementCache(database) });
     this.#database = database;
     this.#path = path;
   }
