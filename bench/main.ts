@@ -3,6 +3,7 @@ import { benchDeltaSize } from './delta-size/bench-delta-size.ts';
 import { benchDeltaSpeed } from './delta-speed/bench-delta-speed.ts';
 import { benchFuzz } from './fuzz/bench-fuzz.ts';
 import { benchHuge } from './huge/bench-huge.ts';
+import { benchOstree } from './ostree/bench-ostree.ts';
 import { benchServe } from './serve/bench-serve.ts';
 import { benchSoak } from './soak/bench-soak.ts';
 
@@ -12,6 +13,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   apply: benchApply,
   fuzz: benchFuzz,
   huge: benchHuge,
+  ostree: benchOstree,
   serve: benchServe,
   soak: benchSoak,
 };

@@ -1,4 +1,5 @@
 import type { DeltaPair } from '../storage/catalog/delta-catalog.ts';
+import type { LiveImage } from '../storage/catalog/fleet-catalog.ts';
 import type { Digest } from '../storage/digest.ts';
 import type { RepoName, Tag } from '../storage/names.ts';
 
@@ -13,12 +14,20 @@ export interface TagHistory {
   }[])[];
 }
 
-/** A version that devices run: as `FleetCatalog.live` lists them. */
-export interface LiveVersion {
-  readonly product: RepoName;
-  readonly channel: Tag;
-  readonly platform: string;
-  readonly current: Digest;
+/**
+ * Where deltas to `to` should start, for images and OSTree's commits alike: from what was in each of the
+ * `releases` before it (the newest first) and from each version that devices run; never from itself,
+ * none twice.
+ */
+export function wantedBases<V>(
+  to: V,
+  earlier: readonly (readonly V[])[],
+  running: readonly V[],
+  policy: { readonly releases: number },
+): readonly V[] {
+  const bases = new Set([...earlier.slice(0, policy.releases).flat(), ...running]);
+  bases.delete(to);
+  return [...bases];
 }
 
 /**
@@ -28,22 +37,20 @@ export interface LiveVersion {
  */
 export function wantedPairs(
   histories: readonly TagHistory[],
-  live: readonly LiveVersion[],
+  live: readonly LiveImage[],
   policy: { readonly releases: number },
 ): readonly DeltaPair[] {
   const pairs = new Map<string, DeltaPair>();
   for (const { repo, tag, releases } of histories) {
     const [current, ...earlier] = releases;
     for (const { platform, manifest: to } of current ?? []) {
-      const sources = earlier
-        .slice(0, policy.releases)
-        .flatMap((images) => images.filter((image) => image.platform === platform))
-        .map((image) => image.manifest);
+      const sources = earlier.map((images) =>
+        images.filter((image) => image.platform === platform).map((image) => image.manifest),
+      );
       const running = live
         .filter((v) => v.product === repo && v.channel === tag && v.platform === platform)
         .map((v) => v.current);
-      for (const from of [...sources, ...running]) {
-        if (from === to) continue;
+      for (const from of wantedBases(to, sources, running, policy)) {
         pairs.set(`${repo} ${tag} ${platform} ${from} ${to}`, { repo, tag, platform, from, to });
       }
     }

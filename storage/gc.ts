@@ -15,6 +15,8 @@ export interface GcOptions extends IoOptions {
   readonly graceMs: number;
   /** Commits kept of each OSTree ref, its own included; {@link KEPT_COMMITS} unless given. */
   readonly keptCommits?: number | undefined;
+  /** OSTree commits of devices seen within this time stay; {@link LIVE_DEVICE_MS} unless given. */
+  readonly liveMs?: number | undefined;
   /** Counts what would go and removes nothing. */
   readonly dryRun: boolean;
   /** From 0 to 1. */
@@ -36,6 +38,8 @@ export interface GcReport {
 export const RETIRED_DELTA_MS = 3_600_000;
 /** Where a ref has been lately is what devices update from. */
 export const KEPT_COMMITS = 10;
+/** A device that was not seen for so long holds no commit. */
+export const LIVE_DEVICE_MS = 30 * 24 * 3_600_000;
 /** Rows of a kind removed in one transaction: other writers wait for as long. */
 const PRUNE_ROWS = 200;
 
@@ -43,20 +47,23 @@ const PRUNE_ROWS = 200;
  * Removes what nothing reaches: first rows (OSTree objects that no ref reaches, links of blobs that no
  * manifest names, layers that nobody has, packs that neither layers nor objects name), then every blob that no row names and that is older than the grace
  * period, then parts of dead upload sessions. Roots are manifests and what they name, refs with the
- * last of their commits, young links, chunk indexes and packs of layers in use, packs of OSTree objects,
- * and deltas, of images and of commits, published or retired within an hour.
+ * last of their commits and with those that live devices run, young links, chunk indexes and packs of
+ * layers in use, packs of OSTree objects, and deltas, of images and of commits, published or retired
+ * within an hour.
  *
  * Runs beside a serving origin and beside itself: bytes go only while their digest is condemned in the
  * catalog, and a condemned digest can't be named (see `GcCatalog`). Memory is bounded: one folder of
  * blobs is looked at in batches. Throws `aborted` between two steps; all that was done stands.
  */
 export async function collectGarbage(options: GcOptions): Promise<GcReport> {
-  const { catalog, clock, graceMs, dryRun, signal, keptCommits = KEPT_COMMITS } = options;
+  const { catalog, clock, graceMs, dryRun, signal } = options;
+  const { keptCommits = KEPT_COMMITS, liveMs = LIVE_DEVICE_MS } = options;
   const startedMs = clock();
   const cutoff: GcCutoff = {
     unnamedBeforeMs: startedMs - graceMs,
     retiredBeforeMs: startedMs - RETIRED_DELTA_MS,
     keptCommits,
+    liveSinceMs: startedMs - liveMs,
   };
   const removedRows = dryRun
     ? await catalog.gc.prunable(cutoff)

@@ -45,25 +45,37 @@ async function fromNpm(source: NpmSource, path: string, scratch: string): Promis
 
 async function fromDebian(source: DebianSource, path: string, scratch: string): Promise<void> {
   const deb = join(scratch, basename(source.pool));
+  await fetchDebianPackage(source.pool, deb, await debianArchives());
+  const tar = join(scratch, 'data.tar');
+  await writeOutput('dpkg-deb', ['--fsys-tarfile', deb], tar);
+  await writeOutput('tar', ['-xOf', tar, `./${source.path}`], path);
+}
+
+/**
+ * Writes a package of a Debian archive, by its path below the archive's root, to `path`; throws when
+ * none of the archives has it any more.
+ */
+export async function fetchDebianPackage(
+  pool: string,
+  path: string,
+  archives: readonly string[],
+): Promise<void> {
   const failures: string[] = [];
-  for (const archive of await debianArchives()) {
+  for (const archive of archives) {
     try {
-      await run('/usr/lib/apt/apt-helper', ['download-file', `${archive}${source.pool}`, deb]);
-      const tar = join(scratch, 'data.tar');
-      await writeOutput('dpkg-deb', ['--fsys-tarfile', deb], tar);
-      await writeOutput('tar', ['-xOf', tar, `./${source.path}`], path);
+      await run('/usr/lib/apt/apt-helper', ['download-file', `${archive}${pool}`, path]);
       return;
     } catch (error) {
       failures.push(lastLine(error));
     }
   }
   throw new Error(
-    `${basename(source.pool)} is in no archive (${EXTRA_ARCHIVES} names more): ${failures.join('; ')}`,
+    `${basename(pool)} is in no archive (${EXTRA_ARCHIVES} names more): ${failures.join('; ')}`,
   );
 }
 
 /** The roots that apt reads Debian's own packages from, then those of the environment. */
-async function debianArchives(): Promise<string[]> {
+export async function debianArchives(): Promise<string[]> {
   const extra = (process.env[EXTRA_ARCHIVES] ?? '').split(/\s+/).filter(Boolean);
   const { stdout } = await run('apt-get', [
     ...['indextargets', '--format', '$(ORIGIN) $(REPO_URI)'],

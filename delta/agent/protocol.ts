@@ -1,4 +1,5 @@
 import type { Digest } from '../../storage/digest.ts';
+import type { OstreePlanKind, OstreeReleases } from './ostree-protocol.ts';
 
 /**
  * What travels between device, regional cache and origin: `POST /v1/check`,
@@ -17,7 +18,10 @@ export const AGE_HEADER = 'rivulet-age';
 
 export type PlanKind = 'delta' | 'chunks' | 'full';
 
+/** Of images; `ostree-protocol.ts` has that of OSTree's commits. */
 export interface CheckRequest {
+  /** Says that the product is images: so does its absence. */
+  readonly kind?: 'oci' | undefined;
   /** The repository that holds the product's images. */
   readonly product: string;
   /** The tag that the device follows. */
@@ -119,7 +123,7 @@ export interface ReportedEvent {
   readonly seq: number;
   readonly type: EventType;
   readonly atMs: number;
-  readonly plan?: PlanKind | undefined;
+  readonly plan?: PlanKind | OstreePlanKind | undefined;
   /** Bytes on the wire for this plan. */
   readonly bytes?: number | undefined;
   /** A stable code when it failed. */
@@ -129,6 +133,7 @@ export interface ReportedEvent {
 
 /** The decision is repeated, so that a report of one that a cache took alone can be filed. */
 export interface EventsRequest {
+  readonly kind?: 'oci' | undefined;
   readonly decision: {
     readonly product: string;
     readonly channel: string;
@@ -178,4 +183,6 @@ export interface PlatformFacts {
 /** `GET /v1/releases`. */
 export interface ReleasesResponse {
   readonly releases: readonly ReleaseFacts[];
+  /** Absent from origins that do not tell of OSTree here. */
+  readonly ostree?: OstreeReleases | undefined;
 }

@@ -13,6 +13,14 @@ export {
   openEncoder,
   sectionEnd,
 } from './session/encoder';
+export { codeLzma, lzmaInput, lzmaOutput, openLzma } from './lzma/chunks';
 export { decodeControl, decodeSection, openDecoder, openSection } from './session/decoder';
 export { inputPointer, outputBytes, outputPointer, outputStreams } from './session/streams';
+export {
+  findSegments,
+  openSegments,
+  segmentsFound,
+  segmentsNew,
+  segmentsOld,
+} from './session/segments';
 export { setSource } from './session/sources';

@@ -7,6 +7,7 @@ import type { BlobEntry } from './blob-entry.ts';
 import { BlobLease } from './blob-lease.ts';
 import { BlockReads } from './block-reads.ts';
 import { OpenBlobs, type OpenBlobsOptions } from './open-blobs.ts';
+import type { OpenAtOrigin, OriginBlob } from './upstream-blobs.ts';
 
 export interface BlobCacheOptions extends Omit<OpenBlobsOptions, 'reads' | 'metrics'> {
   readonly metrics: Pick<Metrics, 'cacheRequests' | 'cacheFillInflight'>;
@@ -42,14 +43,19 @@ export class BlobCache {
     return asked;
   }
 
-  /** Takes hold of a blob to read `first`, a range that is not empty. Release the lease. */
-  async lease(digest: Digest, size: number, first: ByteRange): Promise<BlobLease> {
+  /**
+   * Takes hold of a blob to read `first`, a range that is not empty. Release the lease. `fresh`: what is
+   * here was fetched for this request, which is a miss.
+   */
+  async lease(blob: OriginBlob, first: ByteRange, fresh = false): Promise<BlobLease> {
     const { blobs, retry, logger } = this.#options;
-    const source = { blobs, digest, size, retry };
+    const { digest, size } = blob;
+    const open: OpenAtOrigin = (range, options) => blobs.open(blob, range, options);
+    const source = { open, digest, size, retry };
     const common = { source, reads: this.#reads, logger };
     let entry: BlobEntry;
     try {
-      entry = await this.#open.hold(digest, size, first);
+      entry = await this.#open.hold(blob, first);
     } catch (error) {
       if (!isStorageError(error, 'no_space')) throw error;
       logger.warn({ digest, err: error }, 'no room: the blob passes through without being kept');
@@ -60,7 +66,7 @@ export class BlobCache {
         first,
       );
     }
-    this.#countRequest(entry, first);
+    this.#countRequest(entry, first, fresh);
     const options = {
       ...common,
       fill: entry.fill,
@@ -76,7 +82,7 @@ export class BlobCache {
   async keep(digest: Digest, size: number, { signal }: IoOptions): Promise<void> {
     if (size === 0) return;
     const range = { start: 0, endExclusive: size };
-    const entry = await this.#open.hold(digest, size, range);
+    const entry = await this.#open.hold({ digest, size }, range);
     const { fill } = entry;
     const reader = fill?.join(range);
     try {
@@ -87,15 +93,25 @@ export class BlobCache {
     }
   }
 
+  /** Takes a blob's first bytes, which somebody has fetched: whole blocks, or all of it. */
+  async begin(blob: OriginBlob, bytes: Buffer): Promise<void> {
+    const entry = await this.#open.hold(blob, { start: 0, endExclusive: bytes.length });
+    try {
+      await entry.fill?.file.write(0, bytes);
+    } finally {
+      this.#open.release(entry);
+    }
+  }
+
   /** Stops all fills and closes every file. */
   async close(): Promise<void> {
     await this.#open.close();
   }
 
-  #countRequest(entry: BlobEntry, first: ByteRange): void {
+  #countRequest(entry: BlobEntry, first: ByteRange, fresh: boolean): void {
     const file = entry.fill?.file;
-    const part = (file?.presentBytes ?? 0) > 0 ? 'partial' : 'miss';
-    const result = file?.has(first) === true ? 'hit' : part;
+    const part = !fresh && (file?.presentBytes ?? 0) > 0 ? 'partial' : 'miss';
+    const result = !fresh && file?.has(first) === true ? 'hit' : part;
     this.#options.metrics.cacheRequests.inc({ result });
   }
 }

@@ -7,6 +7,8 @@ export class BlobEntry {
   readonly digest: Digest;
   /** Rejects when the file can't be opened; the entry is then spent. */
   readonly opening: Promise<Fill>;
+  /** Where the origin has it, when not at its usual path; as the last holder that knows said. */
+  path: string | undefined;
   /** Set once {@link opening} has resolved. */
   fill: Fill | undefined;
   /** What the catalog says of it. */

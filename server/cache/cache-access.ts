@@ -5,6 +5,7 @@ import { HttpError } from '../http/errors.ts';
 import type { Exchange, RawRoute } from '../http/exchange.ts';
 import { readDigest, readRepo } from '../oci/names.ts';
 import type { Logger } from '../observe/logger.ts';
+import { isOstreePath, splitOstreePath } from '../ostree/path.ts';
 import { answerV2 } from './failure.ts';
 import type { RepoMembers } from './repo-members.ts';
 
@@ -28,6 +29,7 @@ export interface CacheAccess {
 
 const OPEN: ReadonlySet<string> = new Set(['/livez', '/readyz', '/openapi.yaml']);
 const IN_REPOSITORY = /^\/v2\/(.+)\/(blobs|manifests|tags|referrers)\/([^/]+)$/;
+const READ_ALL = 'read everything (pull:**)';
 const EVENTS = /^\/v1\/decisions\/[^/]+\/events$/;
 
 /** A browser or a tool that knows how may try again; there is no password that a cache would know. */
@@ -41,6 +43,10 @@ export function createCacheAccess(options: CacheAccessOptions): CacheAccess {
   return {
     async route(x) {
       if (OPEN.has(x.path)) return false;
+      if (isOstreePath(x.path)) {
+        admitOstree(x, identify(x, options));
+        return false;
+      }
       if (x.path !== '/v2' && !x.path.startsWith('/v2/')) {
         admitApi(x, identify(x, options));
         return false;
@@ -101,12 +107,19 @@ async function admitRegistry(
   }
 }
 
+/** Whoever may pull a repository: its files are kept by its name. */
+function admitOstree({ path }: Exchange, principal: Principal): void {
+  const repo = splitOstreePath(path)?.repo;
+  if (repo === undefined) demand(principal, allowsAll(principal.grants), READ_ALL);
+  else demand(principal, allows(principal.grants, 'pull', repo), `pull ${repo}`);
+}
+
 function admitApi({ path }: Exchange, principal: Principal): void {
   const { grants } = principal;
   // The product is in the body: its route asks again.
   if (path === '/v1/check' || EVENTS.test(path)) {
     demand(principal, grants.length > 0, 'report or check here');
-  } else demand(principal, allowsAll(grants), 'read everything (pull:**)');
+  } else demand(principal, allowsAll(grants), READ_ALL);
 }
 
 function demand({ name }: Principal, granted: boolean, what: string): void {

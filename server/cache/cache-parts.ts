@@ -13,6 +13,7 @@ import { BlobCache } from './blob-cache.ts';
 import { LiveTracker } from './live.ts';
 import { Mirror } from './mirror.ts';
 import { OriginApi } from './origin-api.ts';
+import { KnownFiles } from './ostree/known-files.ts';
 import { Releases } from './releases.ts';
 import { ReportSender } from './report-sender.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -43,6 +44,8 @@ export interface CacheParts {
   readonly origin: OriginApi;
   readonly releases: Releases;
   readonly blobs: BlobCache;
+  readonly knownFiles: KnownFiles;
+  readonly fillRetry: RetryPolicy;
   readonly mirror: Mirror;
   readonly live: LiveTracker;
   readonly reports: ReportSender;
@@ -85,7 +88,12 @@ export async function openParts(
   const isPinned = (digest: Digest): boolean => mirror.isPinned(digest);
   const { budgetBytes, refreshMs, mirror: fetchAhead } = config;
   const source = new UpstreamBlobs(upstream);
-  const blobs = new BlobCache({ ...base, folder, blobs: source, budgetBytes, isPinned, retry });
+  const { ostreeFiles } = catalog;
+  const knownFiles = await KnownFiles.open({ ...base, ostreeFiles, budgetBytes });
+  opened.push(() => knownFiles.flush());
+  const otherBytes = (): number => knownFiles.bytes;
+  const kept = { folder, budgetBytes, isPinned, otherBytes };
+  const blobs = new BlobCache({ ...base, ...kept, blobs: source, retry });
   opened.push(() => blobs.close());
   const mirror: Mirror = new Mirror({
     ...base,
@@ -101,5 +109,6 @@ export async function openParts(
   };
   const live = new LiveTracker({ ...base, versions: catalog.live, onNew });
   const reports = new ReportSender({ ...base, queue: catalog.reports, origin });
-  return { ...base, origin, releases, blobs, mirror, live, reports };
+  const stores = { blobs, knownFiles, fillRetry: retry };
+  return { ...base, ...stores, origin, releases, mirror, live, reports };
 }

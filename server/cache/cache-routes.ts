@@ -9,6 +9,8 @@ import type { CacheParts } from './cache-parts.ts';
 import { createCheckRoute } from './check-routes.ts';
 import { DocumentCache } from './document-cache.ts';
 import { createEventRoute } from './event-routes.ts';
+import { createOstreeHandlers } from './ostree/create-handlers.ts';
+import { createCachedOstreeRoute } from './ostree/routes.ts';
 import { ManifestCache } from './manifest-cache.ts';
 import { createMirrorRegistry } from './manifest-routes.ts';
 import { RepoMembers } from './repo-members.ts';
@@ -39,6 +41,7 @@ export function createRoutes(parts: CacheParts, tls?: TlsMaterial): readonly Raw
       host: upstream.host,
       originUrl,
     }),
+    createCachedOstreeRoute(createOstreeHandlers(parts), originUrl),
     createCheckRoute({ ...parts, originUrl, authorize: access?.product }),
     createEventRoute(parts),
     createStatusRoute(parts),

@@ -1,3 +1,4 @@
+import type { OstreeCheckRequest } from '../../delta/agent/ostree-protocol.ts';
 import {
   AGE_HEADER,
   DEVICE_HEADER,
@@ -14,6 +15,9 @@ import type { Contract } from '../http/validate.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { sendJson } from '../oci/respond.ts';
 import { askedPlatform, currentDigest, decide } from '../updates/decide.ts';
+import { checkSchema } from '../updates/kinds.ts';
+import { decideOstree } from '../updates/ostree/decide.ts';
+import { checkLabels, type DecideEnv, type DecideOutcome } from '../updates/outcome.ts';
 import { cacheUrlOf } from './cache-url.ts';
 import { answerV1 } from './failure.ts';
 import { requireHeader } from './json-request.ts';
@@ -54,13 +58,9 @@ async function check(x: Exchange, options: CheckRouteOptions): Promise<void> {
   const stopTimer = metrics.checkSeconds.startTimer();
   const device = requireHeader(x, contract, DEVICE_HEADER, 'DeviceId');
   const { bytes, value } = await readJson(x);
-  const ask = contract.check('CheckRequest', value);
+  const ask = contract.check(checkSchema(value), value);
   options.authorize?.(x, ask.product);
-  const current = currentDigest(ask);
-  if (current !== undefined) {
-    const { product, channel } = ask;
-    await live.seen({ product, channel, platform: askedPlatform(ask), current });
-  }
+  await noteLive(live, ask);
   const cacheUrl = cacheUrlOf(x.req, config.publicUrl);
   const { signal } = x;
   let answer: OriginAnswer;
@@ -78,6 +78,15 @@ async function check(x: Exchange, options: CheckRouteOptions): Promise<void> {
   stopTimer();
 }
 
+/** Of images only: their deltas are what is fetched ahead. */
+async function noteLive(live: LiveTracker, ask: CheckRequest | OstreeCheckRequest): Promise<void> {
+  if (ask.kind === 'ostree') return;
+  const current = currentDigest(ask);
+  if (current === undefined) return;
+  const { product, channel } = ask;
+  await live.seen({ product, channel, platform: askedPlatform(ask), current });
+}
+
 /** Decides from what the origin last said, for as long as the configuration allows. */
 function decideAlone(
   { res }: Exchange,
@@ -89,7 +98,7 @@ function decideAlone(
     cause,
   }: {
     readonly device: string;
-    readonly ask: CheckRequest;
+    readonly ask: CheckRequest | OstreeCheckRequest;
     readonly cacheUrl: string;
     readonly cause: unknown;
   },
@@ -98,21 +107,32 @@ function decideAlone(
   if (ageSeconds === undefined || ageSeconds * 1000 > config.offlineMs) {
     throw new HttpError('unavailable', 'the origin does not answer', { cause });
   }
-  const blobBases = [cacheUrl, originUrl].map((url) => `${url}/v1/blobs/`);
-  const facts = releases.facts(ask.product, ask.channel);
-  const outcome = decide(facts, ask, { deviceId: device, nowMs: clock(), blobBases });
+  const env = { deviceId: device, nowMs: clock(), servers: [cacheUrl, originUrl] };
+  const outcome = decideFrom(releases, ask, env, cause);
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader(AGE_HEADER, ageSeconds.toString());
+  metrics.checks.inc(checkLabels(outcome));
   if (outcome.kind === 'update') {
-    const [plan] = outcome.decision.plans;
-    metrics.checks.inc({ result: 'update', reason: plan?.kind ?? 'no_plan' });
     sendJson(res, 200, outcome.decision);
     return;
   }
-  metrics.checks.inc({ result: 'none', reason: outcome.reason });
   res.writeHead(204, {
     [REASON_HEADER]: outcome.reason,
     'Retry-After': outcome.retryAfterSeconds.toString(),
   });
   res.end();
+}
+
+function decideFrom(
+  releases: Releases,
+  ask: CheckRequest | OstreeCheckRequest,
+  env: DecideEnv,
+  cause: unknown,
+): DecideOutcome {
+  if (ask.kind !== 'ostree') return decide(releases.facts(ask.product, ask.channel), ask, env);
+  const facts = releases.ostreeFacts(ask.product, ask.channel);
+  if (facts === undefined && !releases.tellsEveryRef) {
+    throw new HttpError('unavailable', 'the origin does not answer', { cause });
+  }
+  return decideOstree(facts, ask, env);
 }

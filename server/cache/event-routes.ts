@@ -1,3 +1,4 @@
+import type { OstreeEventsRequest } from '../../delta/agent/ostree-protocol.ts';
 import { DEVICE_HEADER, type EventsRequest } from '../../delta/agent/protocol.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { isStorageError } from '../../storage/errors.ts';
@@ -6,6 +7,7 @@ import type { Exchange, RawRoute } from '../http/exchange.ts';
 import { readJson } from '../http/json-body.ts';
 import type { Contract } from '../http/validate.ts';
 import { sendJson } from '../oci/respond.ts';
+import { eventsSchema } from '../updates/kinds.ts';
 import { answerV1 } from './failure.ts';
 import { requireHeader, requireText } from './json-request.ts';
 import type { LiveTracker } from './live.ts';
@@ -46,7 +48,7 @@ async function report(x: Exchange, options: EventRouteOptions, id: string): Prom
   const decision = requireText(contract, 'the decision id', 'DecisionId', id);
   const device = requireHeader(x, contract, DEVICE_HEADER, 'DeviceId');
   const { bytes, value } = await readJson(x);
-  const body = contract.check('EventsRequest', value);
+  const body = contract.check(eventsSchema(value), value);
   await noteLive(options.live, body);
   if (reports.queued === 0) {
     try {
@@ -62,8 +64,13 @@ async function report(x: Exchange, options: EventRouteOptions, id: string): Prom
   sendJson(x.res, 202, { recorded: 0, queued: body.events.length });
 }
 
-/** A device that reports `healthy` runs the target now: its next delta may be fetched ahead. */
-async function noteLive(live: LiveTracker, { decision, events }: EventsRequest): Promise<void> {
+/** A device that reports `healthy` runs the target now: an image's next delta may be fetched ahead. */
+async function noteLive(
+  live: LiveTracker,
+  report: EventsRequest | OstreeEventsRequest,
+): Promise<void> {
+  if (report.kind === 'ostree') return;
+  const { decision, events } = report;
   if (!events.some(({ type }) => type === 'healthy')) return;
   const { product, channel, platform, to } = decision;
   await live.seen({ product, channel, platform, current: to });

@@ -13,6 +13,8 @@ export interface EvictionOptions {
   readonly catalog: CacheCatalog;
   readonly budgetBytes: number;
   readonly isPinned: (digest: Digest) => boolean;
+  /** Bytes that others keep within the same budget. */
+  readonly otherBytes: () => number;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -60,7 +62,8 @@ export class Eviction {
   /** Removes blobs until all that is here, and reserved, is within the budget; false if that can't be. */
   async fit(keep: Digest): Promise<boolean> {
     return this.#inTurn(async () => {
-      const excess = (await this.#bytes()) - this.#options.budgetBytes;
+      const { budgetBytes, otherBytes } = this.#options;
+      const excess = (await this.#bytes()) + otherBytes() - budgetBytes;
       return excess <= 0 || (await this.#evict(excess, keep)) >= excess;
     });
   }

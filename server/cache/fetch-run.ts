@@ -3,14 +3,14 @@ import { checkAborted } from '../../storage/durable.ts';
 import { StorageError } from '../../storage/errors.ts';
 import { BLOCK_BYTES, type SparseFile } from '../../storage/sparse/sparse-store.ts';
 import { pause, pauseAfter, type RetryPolicy } from './retry.ts';
-import type { UpstreamBlobs } from './upstream-blobs.ts';
+import type { OpenAtOrigin } from './upstream-blobs.ts';
 
 /** What a fetch got is made durable this often: a killed cache loses no more. */
 const SYNC_MS = 500;
 
 export interface FetchRunOptions {
   readonly file: SparseFile;
-  readonly blobs: UpstreamBlobs;
+  readonly open: OpenAtOrigin;
   readonly clock: Clock;
   readonly retry: RetryPolicy;
   /** A block is on disk and can be read. */
@@ -66,13 +66,13 @@ export class FetchRun {
   }
 
   async #attempt(signal: AbortSignal): Promise<void> {
-    const { blobs, file } = this.#options;
+    const { open, file } = this.#options;
     const { digest, size } = file;
     const range = {
       start: this.next * BLOCK_BYTES + this.#filled,
       endExclusive: Math.min(this.end * BLOCK_BYTES, size),
     };
-    const opened = await blobs.open(digest, range, { size, etag: this.#etag, signal });
+    const opened = await open(range, { etag: this.#etag, signal });
     this.#etag = opened.etag;
     for await (const bytes of opened.bytes) {
       await this.#take(bytes);

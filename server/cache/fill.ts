@@ -1,12 +1,12 @@
 import type { Clock } from '../../storage/clock.ts';
 import { abortedError } from '../../storage/durable.ts';
-import { StorageError } from '../../storage/errors.ts';
+import { StorageError, type StorageErrorCode } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import { BLOCK_BYTES, type SparseFile } from '../../storage/sparse/sparse-store.ts';
 import type { Logger } from '../observe/logger.ts';
 import { FetchRun } from './fetch-run.ts';
 import type { RetryPolicy } from './retry.ts';
-import type { UpstreamBlobs } from './upstream-blobs.ts';
+import type { OpenAtOrigin } from './upstream-blobs.ts';
 import { Waiters } from './waiters.ts';
 
 /** Connections to the origin for one blob. */
@@ -15,6 +15,9 @@ const MAX_RUNS = 4;
 const NEAR_BLOCKS = 4;
 /** A blob whose blocks go bad on disk that often in a row is given up. */
 const MAX_VERIFY_TRIES = 3;
+
+/** What is at the origin now is another blob. */
+const OTHER_BLOB: ReadonlySet<StorageErrorCode> = new Set(['size_mismatch', 'digest_mismatch']);
 
 /** Somebody who reads a range of the blob, or waits for all of it. */
 export interface Reader {
@@ -26,7 +29,7 @@ export interface Reader {
 
 export interface FillOptions {
   readonly file: SparseFile;
-  readonly blobs: UpstreamBlobs;
+  readonly open: OpenAtOrigin;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly retry: RetryPolicy;
@@ -219,7 +222,7 @@ export class Fill {
       [...this.#runs.keys()].some((run) => run.next <= block && block < run.end);
     this.#blockWaiters.reject(({ block }) => !served(block), error);
     this.#verifiedWaiters.reject(() => true, error);
-    if (error instanceof StorageError && error.code === 'size_mismatch') this.#break(error);
+    if (error instanceof StorageError && OTHER_BLOB.has(error.code)) this.#break(error);
   }
 
   #verify(): void {

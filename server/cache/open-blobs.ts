@@ -11,7 +11,7 @@ import type { BlockReads } from './block-reads.ts';
 import { Eviction } from './eviction.ts';
 import { Fill } from './fill.ts';
 import type { RetryPolicy } from './retry.ts';
-import type { UpstreamBlobs } from './upstream-blobs.ts';
+import type { OriginBlob, UpstreamBlobs } from './upstream-blobs.ts';
 
 /** Idle blobs that stay open. */
 const MAX_IDLE_OPEN = 64;
@@ -24,6 +24,8 @@ export interface OpenBlobsOptions {
   readonly budgetBytes: number;
   /** Blobs that are never evicted. */
   readonly isPinned: (digest: Digest) => boolean;
+  /** Bytes that others keep within the same budget. */
+  readonly otherBytes: () => number;
   readonly retry: RetryPolicy;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'cacheFillInflight'>;
@@ -57,7 +59,7 @@ export class OpenBlobs {
    * Takes hold of a blob, opens it if need be and makes room for what the range lacks. Throws
    * `no_space` when there is none, `unavailable`. Release it.
    */
-  async hold(digest: Digest, size: number, range: ByteRange): Promise<BlobEntry> {
+  async hold({ digest, size, path }: OriginBlob, range: ByteRange): Promise<BlobEntry> {
     let entry = this.#entries.get(digest);
     while (entry?.going !== undefined) {
       await entry.going;
@@ -69,6 +71,7 @@ export class OpenBlobs {
       this.#entries.set(digest, entry);
     }
     entry.hold();
+    entry.path = path ?? entry.path;
     try {
       const fill = await entry.opening;
       await this.#reserve(entry, fill, range);
@@ -81,7 +84,7 @@ export class OpenBlobs {
   }
 
   async #open(entry: BlobEntry, size: number): Promise<Fill> {
-    const { folder, catalog, clock, metrics } = this.#options;
+    const { folder, catalog, blobs, clock, metrics } = this.#options;
     const { digest } = entry;
     try {
       entry.row = await catalog.objects.get(digest);
@@ -93,6 +96,7 @@ export class OpenBlobs {
       entry.fill = new Fill({
         ...this.#options,
         file,
+        open: (range, options) => blobs.open({ digest, size, path: entry.path }, range, options),
         onBusy: (busy) => {
           if (busy) metrics.cacheFillInflight.inc();
           else metrics.cacheFillInflight.dec();

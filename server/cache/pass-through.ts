@@ -2,10 +2,10 @@ import { DigestHasher, digestAlgorithm, type Digest } from '../../storage/digest
 import { StorageError } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import { pause, pauseAfter, type RetryPolicy } from './retry.ts';
-import type { UpstreamBlobs } from './upstream-blobs.ts';
+import type { OpenAtOrigin } from './upstream-blobs.ts';
 
 export interface PassThroughOptions {
-  readonly blobs: UpstreamBlobs;
+  readonly open: OpenAtOrigin;
   readonly digest: Digest;
   /** Bytes of the whole blob. */
   readonly size: number;
@@ -16,14 +16,14 @@ export interface PassThroughOptions {
 /** A range of a blob straight from the origin, nothing kept; a broken connection is taken up again. */
 export async function* passRange(
   range: ByteRange,
-  { blobs, digest, size, retry, signal }: PassThroughOptions,
+  { open, retry, signal }: PassThroughOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   let { start } = range;
   const { endExclusive } = range;
   let failures = 0;
   while (start < endExclusive) {
     try {
-      const { bytes } = await blobs.open(digest, { start, endExclusive }, { size, signal });
+      const { bytes } = await open({ start, endExclusive }, { signal });
       for await (const part of bytes) {
         start += part.length;
         failures = 0;

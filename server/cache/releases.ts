@@ -1,3 +1,4 @@
+import type { OstreeFacts } from '../../delta/agent/ostree-protocol.ts';
 import type { ReleaseFacts, ReleasesResponse } from '../../delta/agent/protocol.ts';
 import type { CachedDocuments } from '../../storage/catalog/cache-documents.ts';
 import type { Clock } from '../../storage/clock.ts';
@@ -63,6 +64,17 @@ export class Releases {
     return this.#snapshot?.releases.find(
       (release) => release.product === product && release.channel === channel,
     );
+  }
+
+  ostreeFacts(product: string, ref: string): OstreeFacts | undefined {
+    return this.#snapshot?.ostree?.refs.find(
+      (facts) => facts.product === product && facts.channel === ref,
+    );
+  }
+
+  /** False when an OSTree ref may exist of which the origin said nothing. */
+  get tellsEveryRef(): boolean {
+    return this.#snapshot?.ostree?.complete ?? false;
   }
 
   /** Asks the origin for what is new. Throws what {@link Upstream} throws; the old snapshot stays. */

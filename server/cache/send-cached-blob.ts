@@ -7,6 +7,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { parseRange } from '../http/range.ts';
 import { sendBlob } from '../http/send-blob.ts';
 import type { BlobCache } from './blob-cache.ts';
+import type { OriginBlob } from './upstream-blobs.ts';
 
 /**
  * Answers GET or HEAD for a blob out of the cache, filling it as it is read. Throws before anything
@@ -20,6 +21,20 @@ export async function sendCachedBlob(
 ): Promise<void> {
   const size = await cache.size(digest, repo);
   if (size === 0) checkEmpty(digest);
+  await sendLeasedBlob(x, cache, { digest, size });
+}
+
+/**
+ * As {@link sendCachedBlob}, for a blob of which the size is known. `fresh`: its first bytes were fetched
+ * for this request, so that it counts as a miss.
+ */
+export async function sendLeasedBlob(
+  x: Exchange,
+  cache: BlobCache,
+  blob: OriginBlob,
+  fresh = false,
+): Promise<void> {
+  const { digest, size } = blob;
   const first = firstRange(x, digest, size);
   if (first === undefined) {
     // The answer has no body that would need the blob: HEAD, 304, 412, 416 or nothing at all.
@@ -29,7 +44,7 @@ export async function sendCachedBlob(
     await sendBlob(x, { digest, size, open: none });
     return;
   }
-  const lease = await cache.lease(digest, size, first);
+  const lease = await cache.lease(blob, first, fresh);
   try {
     await lease.ready(x.signal);
     await sendBlob(x, {

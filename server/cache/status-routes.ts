@@ -8,6 +8,7 @@ import type { Contract } from '../http/validate.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { sendJson } from '../oci/respond.ts';
 import type { Mirror } from './mirror.ts';
+import type { KnownFiles } from './ostree/known-files.ts';
 import type { Releases } from './releases.ts';
 import type { ReportSender } from './report-sender.ts';
 import type { Upstream } from './upstream.ts';
@@ -18,6 +19,7 @@ export interface StatusRouteOptions {
   readonly upstream: Upstream;
   readonly releases: Releases;
   readonly mirror: Mirror;
+  readonly knownFiles: KnownFiles;
   readonly reports: ReportSender;
   readonly contract: Contract;
   readonly metrics: Metrics;
@@ -51,7 +53,7 @@ export function createStatusRoute(options: StatusRouteOptions): RawRoute {
 }
 
 async function sendStatus({ res }: Exchange, options: StatusRouteOptions): Promise<void> {
-  const { config, catalog, upstream, releases, mirror, reports, metrics } = options;
+  const { config, catalog, upstream, releases, mirror, reports, metrics, knownFiles } = options;
   const { count, completeCount, bytes } = await catalog.objects.totals();
   sendJson(res, 200, {
     role: 'cache',
@@ -62,7 +64,7 @@ async function sendStatus({ res }: Exchange, options: StatusRouteOptions): Promi
     ageSeconds: releases.ageSeconds ?? null,
     objects: count,
     completeObjects: completeCount,
-    bytes,
+    bytes: bytes + knownFiles.bytes,
     budgetBytes: config.budgetBytes,
     // Both since the start of this process.
     egressBytes: await total(metrics.originBytes),

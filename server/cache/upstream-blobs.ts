@@ -1,12 +1,28 @@
-import type { Digest } from '../../storage/digest.ts';
+import { digestAlgorithm, digestMismatch, type Digest } from '../../storage/digest.ts';
 import { StorageError } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import type { RepoName } from '../../storage/names.ts';
 import type { Upstream, UpstreamAnswer } from './upstream.ts';
+import { readReprDigest } from './repr-digest.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 /** Statuses with which a server refuses HEAD where it would answer GET. */
 const HEAD_REFUSED: ReadonlySet<number> = new Set([400, 403, 405, 501]);
+
+/** A blob that the origin has. */
+export interface OriginBlob {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** Where the origin has it; `/v1/blobs/{digest}` when absent. */
+  readonly path?: string | undefined;
+}
+
+/** Opens a range of one blob, as {@link UpstreamBlobs.open} does. */
+export type OpenAtOrigin = (
+  range: ByteRange,
+  options: { readonly etag?: string | undefined; readonly signal?: AbortSignal | undefined },
+) => Promise<OpenedBlob>;
 
 export interface OpenedBlob {
   /** The origin's strong validator, to be sent back when the transfer goes on. */
@@ -50,26 +66,21 @@ export class UpstreamBlobs {
   }
 
   /**
-   * Opens a range of a blob of a known size, one try only. With `etag`, the range is asked for that
-   * version; an origin that answers with the whole blob is read up to the range.
+   * Opens a range of a blob, one try only. With `etag`, the range is asked for that version; an
+   * origin that answers with the whole blob is read up to the range, one that says that its bytes
+   * have another digest is `digest_mismatch`.
    */
   async open(
-    digest: Digest,
+    { digest, size, path = blobPath(digest) }: OriginBlob,
     range: ByteRange,
-    options: {
-      readonly size: number;
-      readonly etag?: string | undefined;
-      readonly signal?: AbortSignal | undefined;
-    },
+    { etag, signal }: Parameters<OpenAtOrigin>[1],
   ): Promise<OpenedBlob> {
-    const { size, etag, signal } = options;
     const { start, endExclusive } = range;
     const headers: Record<string, string> = {};
     if (start > 0 || endExclusive < size) {
       headers['range'] = `bytes=${start}-${endExclusive - 1}`;
       if (etag !== undefined) headers['if-range'] = etag;
     }
-    const path = blobPath(digest);
     const answer = await this.#upstream.request({
       method: 'GET',
       path,
@@ -137,13 +148,17 @@ export function expectStatus(
   });
 }
 
-/** The answer must be of a blob of that size, and begin where it was asked to. */
+/** The answer must be of that blob, of that size, and begin where it was asked to. */
 function checkExtent(
   { status, headers }: UpstreamAnswer,
   digest: Digest,
   { start, endExclusive }: ByteRange,
   size: number,
 ): void {
+  const stated = readReprDigest(headers);
+  if (stated !== undefined && digestAlgorithm(digest) === 'sha256' && stated !== digest) {
+    throw digestMismatch('what the origin has now', digest, stated);
+  }
   if (status === 206) {
     const expected = `bytes ${start}-${endExclusive - 1}/${size}`;
     const got = headers['content-range'];

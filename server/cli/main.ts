@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   worker: async () => (await import('./commands/worker.ts')).addWorker,
   push: async () => (await import('./commands/push.ts')).addPush,
   mirror: async () => (await import('./commands/mirror.ts')).addMirror,
+  export: async () => (await import('./commands/export.ts')).addExport,
   delta: async () => (await import('./commands/delta.ts')).addDelta,
   status: async () => (await import('./commands/status.ts')).addStatus,
   gc: async () => (await import('./commands/gc.ts')).addGc,

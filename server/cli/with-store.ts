@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 
 import { loadServerConfig } from '../config-load.ts';
+import type { ServerConfig } from '../config.ts';
 import { openStore, type OpenedStore } from '../open-store.ts';
 
 /** Flags of commands that work on the store itself, beside a running origin or without one. */
@@ -21,14 +22,13 @@ export function addStoreFlags(command: Command): Command {
 /** Opens the store that the flags name, for as long as the work takes. */
 export async function withStore<T>(
   flags: StoreFlags,
-  work: (store: OpenedStore) => Promise<T>,
+  work: (store: OpenedStore, config: ServerConfig) => Promise<T>,
 ): Promise<T> {
   const { data, config: file } = flags;
-  const store = await openStore(
-    await loadServerConfig({ flags: { data }, env: process.env, file }),
-  );
+  const config = await loadServerConfig({ flags: { data }, env: process.env, file });
+  const store = await openStore(config);
   try {
-    return await work(store);
+    return await work(store, config);
   } finally {
     await store.close();
   }

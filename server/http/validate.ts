@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 
+import type { OstreeCheckRequest, OstreeEventsRequest } from '../../delta/agent/ostree-protocol.ts';
 import type { CheckRequest, EventsRequest } from '../../delta/agent/protocol.ts';
 import type { TokenRequest } from '../auth/token-request.ts';
 import type {
@@ -27,6 +28,8 @@ export interface Operation {
 export interface BodyTypes {
   readonly CheckRequest: CheckRequest;
   readonly EventsRequest: EventsRequest;
+  readonly OstreeCheckRequest: OstreeCheckRequest;
+  readonly OstreeEventsRequest: OstreeEventsRequest;
   readonly TokenRequest: TokenRequest;
   readonly OstreeMissingRequest: OstreeMissingRequest;
   readonly OstreeRefRequest: OstreeRefRequest;

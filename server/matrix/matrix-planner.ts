@@ -1,6 +1,7 @@
-import { wantedPairs, type LiveVersion, type TagHistory } from '../../delta/matrix.ts';
+import { wantedPairs, type TagHistory } from '../../delta/matrix.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
-import type { DeltaPair, DeltaRow, DeltaState } from '../../storage/catalog/delta-catalog.ts';
+import type { DeltaPair } from '../../storage/catalog/delta-catalog.ts';
+import type { LiveImage } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
@@ -8,6 +9,7 @@ import type { MatrixConfig } from '../config.ts';
 import type { Logger } from '../observe/logger.ts';
 import { readHeldImages } from '../updates/held-images.ts';
 import { basePlatforms, type ImageReader, type ImageSummary } from '../updates/images.ts';
+import { rowsNotRetired } from './wanted-rows.ts';
 
 export interface MatrixPlannerOptions {
   readonly catalog: Catalog;
@@ -23,16 +25,6 @@ interface ReadHistory extends TagHistory {
   /** Something could not be read: what it asked for earlier must stay. */
   readonly broken: boolean;
 }
-
-const NOT_RETIRED: readonly DeltaState[] = [
-  'pending',
-  'building',
-  'proving',
-  'published',
-  'rejected',
-  'failed',
-];
-const PAGE = 1000;
 
 /**
  * Brings the matrix to what policy wants: layers to be chunked, pairs to be built, rows to be
@@ -58,7 +50,7 @@ export class MatrixPlanner {
   ): Promise<{ readonly added: number; readonly retired: number }> {
     const { catalog, matrix } = this.#options;
     // Listed first: a row that a check adds from now on is not judged by what was read before it.
-    const rows = await this.#rows();
+    const rows = await rowsNotRetired(catalog.deltas);
     const histories: ReadHistory[] = [];
     for (const { repo, tag } of await catalog.repositories.heads()) {
       options.signal?.throwIfAborted();
@@ -74,7 +66,7 @@ export class MatrixPlanner {
     return { added, retired: unwanted.length };
   }
 
-  async #ensure(histories: readonly ReadHistory[], live: readonly LiveVersion[]): Promise<number> {
+  async #ensure(histories: readonly ReadHistory[], live: readonly LiveImage[]): Promise<number> {
     const { catalog, matrix } = this.#options;
     for (const image of histories.flatMap((history) => history.images)) {
       for (const { digest, mediaType } of image.layers) {
@@ -116,7 +108,7 @@ export class MatrixPlanner {
   async #liveVersions(
     histories: readonly ReadHistory[],
     options: IoOptions,
-  ): Promise<readonly LiveVersion[]> {
+  ): Promise<readonly LiveImage[]> {
     const { catalog, matrix, images, clock } = this.#options;
     if (matrix.liveMs <= 0) return [];
     const targets = new Map(
@@ -125,8 +117,8 @@ export class MatrixPlanner {
         (history.releases[0] ?? []).map(({ platform }) => platform),
       ]),
     );
-    const live: LiveVersion[] = [];
-    for (const version of await catalog.fleet.live(clock() - matrix.liveMs)) {
+    const live: LiveImage[] = [];
+    for (const version of await catalog.fleet.liveImages(clock() - matrix.liveMs)) {
       const { product, channel, current } = version;
       const platforms = targets.get(tagKey({ repo: product, tag: channel }));
       if (platforms === undefined) continue;
@@ -139,19 +131,6 @@ export class MatrixPlanner {
       }
     }
     return live;
-  }
-
-  async #rows(): Promise<readonly DeltaRow[]> {
-    const rows: DeltaRow[] = [];
-    for (;;) {
-      const page = await this.#options.catalog.deltas.list({
-        states: NOT_RETIRED,
-        after: rows.at(-1)?.id,
-        limit: PAGE,
-      });
-      rows.push(...page);
-      if (page.length < PAGE) return rows;
-    }
   }
 }
 

@@ -4,30 +4,21 @@ import {
   type RefHistory,
 } from '../../delta/ostree/matrix/wanted-pairs.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
-import type { DeltaState } from '../../storage/catalog/delta-catalog.ts';
-import type { OstreeDeltaRow } from '../../storage/catalog/ostree-delta-catalog.ts';
+import type { LiveCommit } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { RETIRED_DELTA_MS } from '../../storage/gc.ts';
 import type { RepoName } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { OstreeRef } from '../../storage/ostree/ref-name.ts';
 import type { MatrixConfig } from '../config.ts';
+import { HeldCommits } from '../updates/ostree/held-commits.ts';
+import { rowsNotRetired } from './wanted-rows.ts';
 
 export interface OstreePlannerOptions {
-  readonly catalog: Pick<Catalog, 'ostree' | 'ostreeDeltas'>;
-  readonly matrix: Pick<MatrixConfig, 'releases'>;
+  readonly catalog: Pick<Catalog, 'ostree' | 'ostreeDeltas' | 'fleet'>;
+  readonly matrix: Pick<MatrixConfig, 'releases' | 'liveMs'>;
   readonly clock: Clock;
 }
-
-const NOT_RETIRED: readonly DeltaState[] = [
-  'pending',
-  'building',
-  'proving',
-  'published',
-  'rejected',
-  'failed',
-];
-const PAGE = 1000;
 
 /**
  * Brings the matrix of OSTree's static deltas to what policy wants, as `MatrixPlanner` does for images:
@@ -35,14 +26,17 @@ const PAGE = 1000;
  */
 export class OstreePlanner {
   readonly #options: OstreePlannerOptions;
+  readonly #held: HeldCommits;
 
   constructor(options: OstreePlannerOptions) {
     this.#options = options;
+    this.#held = new HeldCommits(options.catalog.ostree);
   }
 
   /** Plans one ref, as after its move. Returns how many pairs were added. */
   async planRef(repo: RepoName, ref: OstreeRef): Promise<number> {
-    return this.#ensure([await this.#history(repo, ref)]);
+    const history = await this.#history(repo, ref);
+    return this.#ensure([history], await this.#live([history]));
   }
 
   /** Plans every ref and retires what no ref wants any more. */
@@ -50,8 +44,8 @@ export class OstreePlanner {
     options: IoOptions = {},
   ): Promise<{ readonly added: number; readonly retired: number }> {
     const { ostree, ostreeDeltas } = this.#options.catalog;
-    // Listed first: a row that a push adds from now on is not judged by what was read before it.
-    const rows = await this.#rows();
+    // Listed first: a row that a push or a check adds from now on is not judged by what was read before it.
+    const rows = await rowsNotRetired(ostreeDeltas);
     const histories: RefHistory[] = [];
     for (const repo of await ostree.repos()) {
       for (const { ref } of await ostree.refs(repo)) {
@@ -59,16 +53,18 @@ export class OstreePlanner {
         histories.push(await this.#history(repo, ref));
       }
     }
-    const added = await this.#ensure(histories);
-    const wanted = new Set(wantedOstreePairs(histories, this.#options.matrix).map(ostreePairKey));
+    const live = await this.#live(histories);
+    const added = await this.#ensure(histories, live);
+    const { matrix } = this.#options;
+    const wanted = new Set(wantedOstreePairs(histories, live, matrix).map(ostreePairKey));
     const unwanted = rows.filter((row) => !wanted.has(ostreePairKey(row)));
     if (unwanted.length > 0) await ostreeDeltas.retire(unwanted.map(({ id }) => id));
     return { added, retired: unwanted.length };
   }
 
-  async #ensure(histories: readonly RefHistory[]): Promise<number> {
+  async #ensure(histories: readonly RefHistory[], live: readonly LiveCommit[]): Promise<number> {
     const { catalog, matrix, clock } = this.#options;
-    const pairs = wantedOstreePairs(histories, matrix);
+    const pairs = wantedOstreePairs(histories, live, matrix);
     return catalog.ostreeDeltas.ensure(pairs, clock() - RETIRED_DELTA_MS);
   }
 
@@ -78,16 +74,17 @@ export class OstreePlanner {
     return { repo, ref, commits: moves.map(({ checksum }) => checksum) };
   }
 
-  async #rows(): Promise<readonly OstreeDeltaRow[]> {
-    const rows: OstreeDeltaRow[] = [];
-    for (;;) {
-      const page = await this.#options.catalog.ostreeDeltas.list({
-        states: NOT_RETIRED,
-        after: rows.at(-1)?.id,
-        limit: PAGE,
-      });
-      rows.push(...page);
-      if (page.length < PAGE) return rows;
+  /** Commits that devices run, of the refs at hand and held by the repository. */
+  async #live(histories: readonly RefHistory[]): Promise<readonly LiveCommit[]> {
+    const { catalog, matrix, clock } = this.#options;
+    if (matrix.liveMs <= 0) return [];
+    const refs = new Set(histories.map(({ repo, ref }) => `${repo} ${ref}`));
+    const live: LiveCommit[] = [];
+    for (const version of await catalog.fleet.liveCommits(clock() - matrix.liveMs)) {
+      const { product, channel, current } = version;
+      if (!refs.has(`${product} ${channel}`)) continue;
+      if (await this.#held.has(product, current)) live.push(version);
     }
+    return live;
   }
 }

@@ -6,7 +6,7 @@ import type { DeviceCount } from '../../storage/catalog/fleet-catalog.ts';
 
 /** Series of devices in one scrape; the smallest groups are added up beyond it. */
 const MAX_DEVICE_SERIES = 500;
-/** Hexadecimal digits of an image's digest that name a version. */
+/** Hexadecimal digits of an image's digest, or of a commit, that name a version. */
 const VERSION_DIGITS = 12;
 
 /**
@@ -62,12 +62,12 @@ function queued({ pending, building, proving }: Readonly<Record<DeltaState, numb
 function addDevices(registry: Registry, counts: readonly DeviceCount[]): void {
   const gauge = new Gauge({
     name: 'rivulet_devices',
-    help: 'Devices by the image that they run (its digest, shortened; none before the first install).',
+    help: 'Devices by the image or OSTree commit that they run (shortened; none before the first install); commits have no arch.',
     labelNames: ['product', 'version', 'region', 'arch'],
     registers: [registry],
   });
   const largest = counts.toSorted((a, b) => b.devices - a.devices);
-  for (const [index, { product, current, region, platform, devices }] of largest.entries()) {
+  for (const [index, { product, current, region, platform = '', devices }] of largest.entries()) {
     const isKept = index < MAX_DEVICE_SERIES;
     const labels = isKept
       ? { product, version: versionOf(current), region, arch: platform }
@@ -77,5 +77,5 @@ function addDevices(registry: Registry, counts: readonly DeviceCount[]): void {
 }
 
 function versionOf(current: DeviceCount['current']): string {
-  return current?.split(':')[1]?.slice(0, VERSION_DIGITS) ?? 'none';
+  return current?.slice(current.indexOf(':') + 1).slice(0, VERSION_DIGITS) ?? 'none';
 }

@@ -13,6 +13,7 @@ import { sendStored } from '../http/send-stored.ts';
 import { asNotFound } from './not-found.ts';
 import type { OstreeOptions } from './options.ts';
 import { sendDocument } from './send-document.ts';
+import type { ScanGate } from './scan-gate.ts';
 import type { DeltaShield } from './shield.ts';
 import { Superblocks } from './superblocks.ts';
 
@@ -25,10 +26,16 @@ export class OstreeDeltas {
   readonly #options: Pick<OstreeOptions, 'blobs' | 'catalog' | 'clock'>;
   readonly #superblocks: Superblocks;
   readonly #shield: DeltaShield;
+  readonly #gate: ScanGate;
 
-  constructor(options: Pick<OstreeOptions, 'blobs' | 'catalog' | 'clock'>, shield: DeltaShield) {
+  constructor(
+    options: Pick<OstreeOptions, 'blobs' | 'catalog' | 'clock'>,
+    shield: DeltaShield,
+    gate: ScanGate,
+  ) {
     this.#options = options;
     this.#shield = shield;
+    this.#gate = gate;
     this.#superblocks = new Superblocks(options.blobs);
   }
 
@@ -41,11 +48,14 @@ export class OstreeDeltas {
     if (stored === undefined) throw absent(repo, path);
     this.#shield.watch(x, repo);
     if (file !== 'superblock') {
+      // It holds the directories; others may go first, or the client has no room to begin its walk.
+      if (file === 0) await this.#gate.pass(x, repo);
       if (!(await sendStored(x, blobs, { digest: stored.digest }))) throw absent(repo, path);
       return;
     }
     const commitmeta = await this.#commitmeta(repo, name.to);
-    const { bytes } = await this.#superblocks.get(stored.digest, commitmeta);
+    const { bytes, outline } = await this.#superblocks.get(stored.digest, commitmeta);
+    this.#shield.exempt(x, repo, outline.fallbacks, outline.contentBytes);
     sendDocument(x, { bytes }, clock);
   }
 

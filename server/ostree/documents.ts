@@ -1,4 +1,5 @@
 import { formatConfig } from '../../delta/ostree/config.ts';
+import { digestOf } from '../../storage/digest.ts';
 import type { RepoName } from '../../storage/names.ts';
 import { parseOstreeChecksum } from '../../storage/ostree/checksum.ts';
 import { parseOstreeRef } from '../../storage/ostree/ref-name.ts';
@@ -8,6 +9,7 @@ import { asNotFound } from './not-found.ts';
 import type { OstreeOptions } from './options.ts';
 import { sendDocument } from './send-document.ts';
 import { Summaries } from './summaries.ts';
+import { SUMMARY_HEADER } from './summary-header.ts';
 
 const TEXT = 'text/plain; charset=utf-8';
 
@@ -45,11 +47,12 @@ export class OstreeDocuments {
 
   async summarySignatures(x: Exchange, repo: RepoName): Promise<void> {
     await this.#expectRepo(repo);
-    const { signatures, modifiedMs } = await this.#summaries.get(repo);
+    const { bytes, signatures, modifiedMs } = await this.#summaries.get(repo);
     if (signatures === undefined) {
       throw new HttpError('not_found', `nobody signs the summary of ${repo}`);
     }
-    sendDocument(x, { bytes: signatures, modifiedMs }, this.#options.clock);
+    const headers = { [SUMMARY_HEADER]: digestOf(bytes) };
+    sendDocument(x, { bytes: signatures, modifiedMs, headers }, this.#options.clock);
   }
 
   /** `objects/xx/rest.commitmeta`, of the commit with that checksum. */

@@ -13,6 +13,7 @@ import { askMissing } from './push/missing.ts';
 import { pushObjects } from './push/objects.ts';
 import { deleteRef, putRef } from './push/refs.ts';
 import { pushRootfs } from './push/rootfs.ts';
+import { ScanGate } from './scan-gate.ts';
 import { DeltaShield } from './shield.ts';
 
 /** `caught` is what the pattern caught, not yet checked. */
@@ -87,7 +88,8 @@ function pushRoutes(options: OstreeOptions): readonly OstreeRoute[] {
 function pullRoutes(options: OstreeOptions): readonly OstreeRoute[] {
   const documents = new OstreeDocuments(options);
   const shield = new DeltaShield(options.shield);
-  const deltas = new OstreeDeltas(options, shield);
+  const gate = new ScanGate(options);
+  const deltas = new OstreeDeltas(options, shield, gate);
   const file = (pattern: RegExp, GET: Handler): OstreeRoute => ({
     label: '/ostree/{repo}/{path}',
     pattern,
@@ -103,8 +105,10 @@ function pullRoutes(options: OstreeOptions): readonly OstreeRoute[] {
     ),
     file(/^(objects\/.*)$/s, async (x, repo, path) => {
       const name = asNotFound(() => parseObjectPath(path));
+      const hold = (): Promise<void> => shield.hold(x, repo, name.checksum);
       // The commit itself is small, and clients ask for it before any delta.
-      if (name.kind !== 'commit') await shield.hold(x, repo);
+      if (name.kind === 'dirtree') await gate.during(x, repo, hold);
+      else if (name.kind !== 'commit') await hold();
       await sendObject(x, options, repo, name);
     }),
     file(/^(deltas\/.*)$/s, (x, repo, path) => deltas.file(x, repo, path)),

@@ -13,6 +13,8 @@ export interface OstreeDocument {
   /** When it last changed, milliseconds since the epoch; undefined where nobody knows. */
   readonly modifiedMs?: number | undefined;
   readonly mediaType?: string | undefined;
+  /** More that goes with it. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** To be asked for again each time, which costs a 304. */
@@ -28,6 +30,7 @@ export function sendDocument(x: Exchange, document: OstreeDocument, clock: Clock
   const { bytes, modifiedMs } = document;
   const etag = `"${digestOf(bytes)}"`;
   const headers: OutgoingHttpHeaders = {
+    ...document.headers,
     ETag: etag,
     'Cache-Control': SHORT_LIVED,
     ...(modifiedMs !== undefined && { 'Last-Modified': formatHttpDate(modifiedMs) }),

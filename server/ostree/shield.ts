@@ -1,12 +1,23 @@
+import type { Clock } from '../../storage/clock.ts';
 import type { RepoName } from '../../storage/names.ts';
+import type { OstreeChecksum } from '../../storage/ostree/checksum.ts';
 import type { Exchange } from '../http/exchange.ts';
+import {
+  BACKLOG,
+  deltaWorkMs,
+  objectsIn,
+  type DeltaAnswer,
+  type DeltaOutline,
+} from './delta-work.ts';
+import { clientKey, isHasty } from './old-clients.ts';
 
 /** Calls back after so many milliseconds, unless it is stopped before. */
 export type StartTimer = (ms: number, then: () => void) => { stop(): void };
 
 export interface ShieldOptions {
+  readonly clock?: Clock | undefined;
   readonly startTimer?: StartTimer | undefined;
-  /** How long a client must have had no delta request, its work on the last apart, before its objects are answered. */
+  /** How long a client must have had no delta request, its work on the last ones apart, before its objects are answered. */
   readonly quietMs?: number | undefined;
   /** An answer is held no longer than this, whatever the client does. */
   readonly maxHoldMs?: number | undefined;
@@ -18,35 +29,41 @@ export interface ShieldOptions {
 interface Puller {
   /** Delta requests that are not answered to their end. */
   inFlight: number;
-  /** Of the last two answers, which it may still be working on. */
-  recent: readonly number[];
-  quiet: { stop(): void } | undefined;
+  /** The last of them that are, which the client may still be working on. */
+  answers: readonly DeltaAnswer[];
+  /** Of the delta, about. */
+  objects: number;
+  /** What is known of its deltas. */
+  outlines: readonly DeltaOutline[];
+  timer: { stop(): void } | undefined;
   readonly waiting: Set<() => void>;
 }
 
 const QUIET_MS = 1500;
-/** Bytes of parts that a slow client works through in a second, and the most that it is given. */
-const WORKED_BYTES = 1024 * 1024;
-const MAX_WORK_MS = 20_000;
+/** A client that goes on asking is held again, each time for twice as long. */
+const MAX_ROUNDS = 3;
 /** Less than a connection may be idle. */
 const MAX_HOLD_MS = 8 * 60_000;
 const MAX_HOLDS = 512;
 /** Clients watched at once; a puller more is not shielded. */
 const MAX_PULLERS = 4096;
-/** From here on clients wait for a delta themselves: ostree#2926. */
-const FIRST_PATIENT = { year: 2023, release: 7 };
+/** Deltas of one pull whose outlines are kept. */
+const MAX_DELTAS = 16;
 
 /**
  * Keeps clients before 2023.7 from fetching, beside a delta, the loose objects that it brings: answers
- * to their object requests are held while the client has delta requests in flight, and for a quiet
- * moment after. It then finds the objects there and asks for no more (measured: 22.5 MB without, 4.43
- * with). A client limits the time of connecting only, so it waits; fallbacks come a little later.
+ * to their object requests are held while the client has delta requests in flight, and then for as long as it
+ * may take it to work through what it got (`delta-work.ts`), a quiet moment at least. It then finds the
+ * objects there and asks for no more (measured: 22.5 MB without, 4.43 with). One that does ask for more when
+ * the answers go was not through: it is held again, for longer, twice at most, so that what it lacks
+ * indeed (of another ref, say) is a little late. A delta's fallbacks are not held. A client limits the time of connecting only, so it waits.
  *
  * A client is told by address, user agent, account and repository: it pulls over several connections.
  * Two of them that look the same, behind one proxy, hold each other up, for a bounded time.
  */
 export class DeltaShield {
   readonly #startTimer: StartTimer;
+  readonly #clock: Clock;
   readonly #quietMs: number;
   readonly #maxHoldMs: number;
   readonly #maxHolds: number;
@@ -55,6 +72,7 @@ export class DeltaShield {
 
   constructor(options: ShieldOptions = {}) {
     this.#startTimer = options.startTimer ?? startTimer;
+    this.#clock = options.clock ?? Date.now;
     this.#quietMs = options.quietMs ?? QUIET_MS;
     this.#maxHoldMs = options.maxHoldMs ?? MAX_HOLD_MS;
     this.#maxHolds = options.maxHolds ?? MAX_HOLDS;
@@ -68,11 +86,13 @@ export class DeltaShield {
   /** Notes a request for a superblock or a part, until its answer ends. */
   watch(x: Exchange, repo: RepoName): void {
     if (!isHasty(x)) return;
-    const key = keyOf(x, repo);
+    const key = clientKey(x, repo);
     const puller = this.#pullers.get(key) ?? {
       inFlight: 0,
-      recent: [],
-      quiet: undefined,
+      answers: [],
+      objects: 0,
+      outlines: [],
+      timer: undefined,
       waiting: new Set(),
     };
     if (!this.#pullers.has(key)) {
@@ -80,24 +100,40 @@ export class DeltaShield {
       this.#pullers.set(key, puller);
     }
     puller.inFlight += 1;
-    puller.quiet?.stop();
-    puller.quiet = undefined;
+    puller.timer?.stop();
+    puller.timer = undefined;
+    const startedMs = this.#clock();
     x.res.once('close', () => {
       puller.inFlight -= 1;
-      puller.recent = [...puller.recent.slice(-1), bytesOf(x)];
+      note(puller, { ...answerOf(x), startedMs, endedMs: this.#clock() });
       if (puller.inFlight > 0) return;
-      puller.quiet = this.#startTimer(this.#quietMs + workMs(puller), () => {
-        this.#pullers.delete(key);
-        for (const go of puller.waiting) go();
+      const contentBytes = Math.max(0, ...puller.outlines.map((one) => one.contentBytes));
+      const workMs = deltaWorkMs(puller.answers, puller.objects, contentBytes);
+      const waitMs = this.#quietMs + workMs;
+      puller.timer = this.#startTimer(waitMs, () => {
+        this.#release(key, puller, waitMs, 1);
       });
     });
   }
 
-  /** Resolves when an object may be sent: at once, unless the client is pulling a delta. */
-  async hold(x: Exchange, repo: RepoName): Promise<void> {
+  /** Tells what the delta that the client pulls does not bring, and what it makes (`DeltaOutline`); a request for it was `watch`ed. */
+  exempt(
+    x: Exchange,
+    repo: RepoName,
+    fallbacks: ReadonlySet<OstreeChecksum>,
+    contentBytes = 0,
+  ): void {
+    const puller = this.#pullers.get(clientKey(x, repo));
+    if (puller === undefined) return;
+    puller.outlines = [...puller.outlines, { fallbacks, contentBytes }].slice(-MAX_DELTAS);
+  }
+
+  /** Resolves when an object may be sent: at once, unless the client is pulling a delta that brings it. */
+  async hold(x: Exchange, repo: RepoName, object?: OstreeChecksum): Promise<void> {
     if (x.req.method !== 'GET' || !isHasty(x)) return;
-    const puller = this.#pullers.get(keyOf(x, repo));
+    const puller = this.#pullers.get(clientKey(x, repo));
     if (puller === undefined || this.#holds >= this.#maxHolds || x.signal.aborted) return;
+    if (object !== undefined && isFallback(puller, object)) return;
     this.#holds += 1;
     await new Promise<void>((resolve) => {
       const go = (): void => {
@@ -112,29 +148,42 @@ export class DeltaShield {
     });
     this.#holds -= 1;
   }
+
+  /** Lets all go, and sees for a quiet moment whether the client asks for more. */
+  #release(key: string, puller: Puller, waitMs: number, round: number): void {
+    for (const go of puller.waiting) go();
+    if (round === MAX_ROUNDS) {
+      this.#pullers.delete(key);
+      return;
+    }
+    puller.timer = this.#startTimer(this.#quietMs, () => {
+      if (puller.waiting.size === 0) {
+        this.#pullers.delete(key);
+        return;
+      }
+      const nextMs = 2 * waitMs;
+      puller.timer = this.#startTimer(nextMs - this.#quietMs, () => {
+        this.#release(key, puller, nextMs, round + 1);
+      });
+    });
+  }
 }
 
-/** What it takes a slow client to make objects of what it got. */
-function workMs({ recent }: Puller): number {
-  const bytes = recent.reduce((total, one) => total + one, 0);
-  return Math.min(MAX_WORK_MS, Math.floor((bytes / WORKED_BYTES) * 1000));
+function isFallback({ outlines }: Puller, object: OstreeChecksum): boolean {
+  return outlines.some(({ fallbacks }) => fallbacks.has(object));
 }
 
-function bytesOf({ res }: Exchange): number {
+function note(puller: Puller, answer: DeltaAnswer): void {
+  puller.answers = [...puller.answers, answer].slice(-BACKLOG);
+  if (answer.isSuperblock) puller.objects += objectsIn(answer.bytes);
+}
+
+function answerOf({ path, res }: Exchange): Pick<DeltaAnswer, 'bytes' | 'isSuperblock'> {
   const length = Number(res.getHeader('Content-Length'));
-  return Number.isSafeInteger(length) ? length : 0;
-}
-
-/** A client that does not wait for the deltas that it fetches. */
-function isHasty({ req }: Exchange): boolean {
-  const match = /\blibostree\/(\d{4})\.(\d{1,3})\b/.exec(req.headers['user-agent'] ?? '');
-  if (match === null) return false;
-  const [year, release] = [Number(match[1]), Number(match[2])];
-  return year === FIRST_PATIENT.year ? release < FIRST_PATIENT.release : year < FIRST_PATIENT.year;
-}
-
-function keyOf({ address, principal, req }: Exchange, repo: RepoName): string {
-  return JSON.stringify([address, req.headers['user-agent'], principal?.name, repo]);
+  return {
+    bytes: Number.isSafeInteger(length) ? length : 0,
+    isSuperblock: path.endsWith('/superblock'),
+  };
 }
 
 function startTimer(ms: number, then: () => void): { stop(): void } {

@@ -4,6 +4,7 @@ import { formatSummary } from '../../delta/ostree/summary.ts';
 import { parseChecksum } from '../../delta/ostree/objects/checksum.ts';
 import { parseCommit } from '../../delta/ostree/objects/commit.ts';
 import { parseRefName } from '../../delta/ostree/ref-name.ts';
+import { formatDeltaName, type ListedDelta } from '../../delta/ostree/delta-list.ts';
 import type { OstreeRefRow } from '../../storage/catalog/ostree-catalog.ts';
 import { StorageError } from '../../storage/errors.ts';
 import type { RepoName } from '../../storage/names.ts';
@@ -11,17 +12,19 @@ import type { OstreeChecksum } from '../../storage/ostree/checksum.ts';
 import type { OstreeOptions } from './options.ts';
 import { readMetadataObject } from './read-object.ts';
 import { signBytes } from './signing/sign-commit.ts';
+import { SummaryDeltas } from './summary-deltas.ts';
 
 /** A summary and its signatures, which belong together. */
 export interface MadeSummary {
   readonly bytes: Buffer;
   /** A `summary.sig`; undefined where nobody signs. */
   readonly signatures: Buffer | undefined;
-  readonly modifiedMs: number;
+  /** Of the last move of a ref; undefined where the summary changes with deltas too. */
+  readonly modifiedMs: number | undefined;
 }
 
 interface Kept {
-  /** What the refs were. */
+  /** What the refs and the deltas were. */
   readonly key: string;
   readonly making: Promise<MadeSummary>;
 }
@@ -32,27 +35,32 @@ const KEPT_SUMMARIES = 256;
 const KEPT_COMMITS = 8192;
 
 /**
- * The summaries of repositories, each made once for as long as its refs stay where they are, in
- * whichever process they move.
+ * The summaries of repositories, each made once for as long as its refs stay where they are, and the
+ * deltas that it lists, in whichever process they change. A summary's bytes come from the catalog alone:
+ * its signatures may be asked for at another process.
  */
 export class Summaries {
   readonly #place: Pick<OstreeOptions, 'blobs' | 'catalog' | 'policies'>;
   /** In the order in which they were made. */
   readonly #kept = new Map<RepoName, Kept>();
+  readonly #deltas: SummaryDeltas;
   readonly #commits = new Map<OstreeChecksum, Pick<SummaryRef, 'commitBytes' | 'metadata'>>();
 
   constructor(place: Pick<OstreeOptions, 'blobs' | 'catalog' | 'policies'>) {
     this.#place = place;
+    this.#deltas = new SummaryDeltas(place);
   }
 
   async get(repo: RepoName): Promise<MadeSummary> {
     const refs = await this.#place.catalog.ostree.refs(repo);
-    const key = refs
-      .map(({ ref, checksum, updatedMs }) => `${ref} ${checksum} ${updatedMs}`)
-      .join();
+    const deltas = await this.#deltas.of(repo, refs);
+    const key = [
+      ...refs.map(({ ref, checksum, updatedMs }) => `${ref} ${checksum} ${updatedMs}`),
+      ...deltas.map(({ delta, superblock }) => `${formatDeltaName(delta)} ${superblock}`),
+    ].join();
     const kept = this.#kept.get(repo);
     if (kept?.key === key) return kept.making;
-    const making = this.#make(repo, refs);
+    const making = this.#make(repo, refs, deltas);
     const next = { key, making };
     this.#kept.delete(repo);
     this.#kept.set(repo, next);
@@ -63,23 +71,27 @@ export class Summaries {
     return making;
   }
 
-  async #make(repo: RepoName, rows: readonly OstreeRefRow[]): Promise<MadeSummary> {
+  async #make(
+    repo: RepoName,
+    rows: readonly OstreeRefRow[],
+    staticDeltas: readonly ListedDelta[],
+  ): Promise<MadeSummary> {
     const refs: SummaryRef[] = [];
     for (const row of rows) refs.push(await this.#describe(repo, row));
-    const modifiedMs = Math.max(0, ...rows.map(({ updatedMs }) => updatedMs));
+    const movedMs = Math.max(0, ...rows.map(({ updatedMs }) => updatedMs));
     const bytes = formatSummary({
       refs,
       metadata: formatSummaryFacts({
-        lastModified: BigInt(Math.floor(modifiedMs / 1000)),
+        lastModified: BigInt(Math.floor(movedMs / 1000)),
         expires: undefined,
         collectionId: undefined,
         collectionMap: new Map(),
-        staticDeltas: [],
+        staticDeltas,
       }),
     });
     const { signers } = this.#place.policies.of(repo);
     const signatures = signers.length === 0 ? undefined : await signBytes(signers, bytes);
-    return { bytes, signatures, modifiedMs };
+    return { bytes, signatures, modifiedMs: staticDeltas.length === 0 ? movedMs : undefined };
   }
 
   async #describe(repo: RepoName, { ref, checksum }: OstreeRefRow): Promise<SummaryRef> {

@@ -4,12 +4,15 @@ import { STATIC_DELTA_LIMITS } from '../../delta/ostree/static-delta/limits.ts';
 import { parseSuperblock } from '../../delta/ostree/static-delta/parse-superblock.ts';
 import { readBlob, type BlobReader } from '../../storage/blob-store.ts';
 import { digestOf, type Digest } from '../../storage/digest.ts';
+import { outlineOf, type DeltaOutline } from './delta-work.ts';
 import { Turns } from './turns.ts';
 
 /** A superblock as clients get it. */
 export interface MadeSuperblock {
   readonly bytes: Buffer;
   readonly digest: Digest;
+  /** What old clients make of it. */
+  readonly outline: DeltaOutline;
 }
 
 /** Digests of superblocks that are remembered: an index takes one of each delta. */
@@ -26,6 +29,7 @@ const MAKERS = 2;
  */
 export class Superblocks {
   readonly #blobs: BlobReader;
+  readonly #keptBytes: number;
   readonly #turns = new Turns(MAKERS);
   /** Both in the order of their making or last use. */
   readonly #digests = new Map<string, Digest>();
@@ -33,8 +37,10 @@ export class Superblocks {
   readonly #making = new Map<string, Promise<MadeSuperblock>>();
   #size = 0;
 
-  constructor(blobs: BlobReader) {
+  /** `keptBytes` is 0 for who asks for digests alone. */
+  constructor(blobs: BlobReader, { keptBytes = KEPT_BYTES } = {}) {
     this.#blobs = blobs;
+    this.#keptBytes = keptBytes;
   }
 
   /** The superblock of that stored one; `missing` when it is collected by now. */
@@ -70,10 +76,12 @@ export class Superblocks {
   async #make(stored: Digest, commitmeta: Buffer | undefined): Promise<MadeSuperblock> {
     const maxBytes = STATIC_DELTA_LIMITS.superblockBytes;
     const bare = await readBlob(this.#blobs, stored, { maxBytes });
-    if (commitmeta === undefined) return { bytes: bare, digest: stored };
+    const superblock = parseSuperblock(bare);
+    const outline = outlineOf(superblock);
+    if (commitmeta === undefined) return { bytes: bare, digest: stored, outline };
     const entries = parseCommitmeta(commitmeta);
-    const bytes = formatSuperblock({ ...parseSuperblock(bare), commitmeta: entries });
-    return { bytes, digest: digestOf(bytes) };
+    const bytes = formatSuperblock({ ...superblock, commitmeta: entries });
+    return { bytes, digest: digestOf(bytes), outline };
   }
 
   #keep(key: string, made: MadeSuperblock): void {
@@ -83,7 +91,7 @@ export class Superblocks {
     this.#bytes.set(key, made);
     this.#size += made.bytes.length;
     for (const [oldest, { bytes }] of this.#bytes) {
-      if (this.#size <= KEPT_BYTES) return;
+      if (this.#size <= this.#keptBytes) return;
       this.#bytes.delete(oldest);
       this.#size -= bytes.length;
     }

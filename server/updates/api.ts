@@ -17,6 +17,8 @@ import { checkForUpdate, reportEvents } from './device-handlers.ts';
 import { ReleaseFactsReader } from './facts.ts';
 import { ImageReader } from './images.ts';
 import { getStatus, listDeltas, listDevices, listReleases } from './matrix-handlers.ts';
+import { OstreeCheckService } from './ostree/check.ts';
+import { OstreeFactsReader } from './ostree/facts.ts';
 import { listStaticDeltas } from './ostree-handlers.ts';
 import { live, ready, sendContract, sendMetrics } from './operation-handlers.ts';
 import { API_OPERATIONS, type ApiOperationId } from './operations.ts';
@@ -87,10 +89,13 @@ function createHandlers(options: ApiOptions): Readonly<Record<ApiOperationId, Ha
   const poke = () => {
     matrix.poke();
   };
-  const checks = new CheckService({ catalog, facts, images, matrix: config.matrix, poke, clock });
-  const savings = { images, metrics: options.metrics };
-  const device = { ...options, checks, savings, regions: config.regions };
-  const read = { catalog, facts };
+  const ostree = new OstreeFactsReader({ catalog, blobs, clock });
+  const base = { catalog, matrix: config.matrix, poke, clock };
+  const checks = new CheckService({ ...base, facts, images });
+  const ostreeChecks = new OstreeCheckService({ ...base, facts: ostree });
+  const savings = { images, ostree, metrics: options.metrics };
+  const device = { ...options, checks, ostreeChecks, savings, regions: config.regions };
+  const read = { catalog, facts, ostree };
   const tokens = { tokens: catalog.tokens, clock };
   return {
     checkForUpdate: (request, res) => checkForUpdate(device, request, res),

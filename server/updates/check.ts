@@ -1,24 +1,16 @@
-import type { CheckRequest, ReleaseFacts } from '../../delta/agent/protocol.ts';
+import type { CheckRequest, Decision, ReleaseFacts } from '../../delta/agent/protocol.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
-import type { DeviceRow } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { MatrixConfig } from '../config.ts';
-import {
-  askedPlatform,
-  currentDigest,
-  decide,
-  matchPlatform,
-  type DecideOutcome,
-} from './decide.ts';
+import { askedPlatform, currentDigest, decide, matchPlatform } from './decide.ts';
 import type { ReleaseFactsReader } from './facts.ts';
+import { FleetFiles } from './fleet-files.ts';
 import { readHeldImages } from './held-images.ts';
 import { basePlatforms, type ImageReader } from './images.ts';
-
-/** A device that is unchanged is written again only after this long: a check costs no disk sync. */
-const SEEN_AGAIN_MS = 60_000;
+import type { Outcome } from './outcome.ts';
 
 export interface CheckOptions {
   readonly catalog: Pick<Catalog, 'repositories' | 'deltas' | 'fleet'>;
@@ -31,24 +23,30 @@ export interface CheckOptions {
 }
 
 /** A check as it arrived, its body validated. */
-export interface IncomingCheck {
+export interface IncomingCheck<Ask> {
   readonly deviceId: string;
-  readonly ask: CheckRequest;
+  readonly ask: Ask;
   readonly region: string | undefined;
-  readonly blobBases: readonly string[];
+  /** As in `DecideEnv`. */
+  readonly servers: readonly string[];
 }
 
-/** The check at the origin: files the device, sees to its delta, decides, files the decision. */
+/** The check of images at the origin: files the device, sees to its delta, decides, files the decision. */
 export class CheckService {
   readonly #options: CheckOptions;
+  readonly #files: FleetFiles;
 
   constructor(options: CheckOptions) {
     this.#options = options;
+    this.#files = new FleetFiles(options.catalog.fleet);
   }
 
-  async check(incoming: IncomingCheck, options: IoOptions = {}): Promise<DecideOutcome> {
-    const { catalog, facts, clock } = this.#options;
-    const { ask, deviceId, blobBases } = incoming;
+  async check(
+    incoming: IncomingCheck<CheckRequest>,
+    options: IoOptions = {},
+  ): Promise<Outcome<Decision>> {
+    const { facts, clock } = this.#options;
+    const { ask, deviceId, servers } = incoming;
     const product = parseRepoName(ask.product);
     await this.#seen(incoming);
     let known = await facts.channel(product, parseTag(ask.channel), options);
@@ -56,27 +54,18 @@ export class CheckService {
       known = await facts.channel(product, parseTag(ask.channel), options);
     }
     const nowMs = clock();
-    const outcome = decide(known, ask, { deviceId, nowMs, blobBases });
+    const outcome = decide(known, ask, { deviceId, nowMs, servers });
     if (outcome.kind === 'update') {
       const { id, from, target } = outcome.decision;
-      // Already filed by an earlier check of the same step: reading is cheaper than a synced write.
-      if ((await catalog.fleet.decision(id)) === undefined) {
-        await catalog.fleet.decide({
-          id,
-          deviceId,
-          product,
-          from,
-          to: target.digest,
-          createdMs: nowMs,
-        });
-      }
+      const to = target.digest;
+      await this.#files.decided({ kind: 'oci', id, deviceId, product, from, to, createdMs: nowMs });
     }
     return outcome;
   }
 
-  async #seen({ ask, deviceId, region }: IncomingCheck): Promise<void> {
-    const { fleet } = this.#options.catalog;
-    const device: DeviceRow = {
+  async #seen({ ask, deviceId, region }: IncomingCheck<CheckRequest>): Promise<void> {
+    await this.#files.seen({
+      kind: 'oci',
       id: deviceId,
       product: parseRepoName(ask.product),
       channel: parseTag(ask.channel),
@@ -84,9 +73,7 @@ export class CheckService {
       region: region ?? '',
       current: currentDigest(ask),
       seenMs: this.#options.clock(),
-    };
-    const before = await fleet.device(deviceId);
-    if (before === undefined || isChanged(before, device)) await fleet.seen(device);
+    });
   }
 
   /**
@@ -126,15 +113,4 @@ export class CheckService {
         image.manifest.digest === digest && basePlatforms(image.platform, [platform]).length > 0,
     );
   }
-}
-
-function isChanged(before: DeviceRow, now: DeviceRow): boolean {
-  return (
-    before.product !== now.product ||
-    before.channel !== now.channel ||
-    before.platform !== now.platform ||
-    before.region !== now.region ||
-    before.current !== now.current ||
-    now.seenMs - before.seenMs >= SEEN_AGAIN_MS
-  );
 }

@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto';
-
 import type {
   CheckRequest,
   ChunksPlan,
   Decision,
   DeltaPlan,
   FullPlan,
-  NoUpdateReason,
   Plan,
   PlanKind,
   PlatformFacts,
@@ -14,36 +11,8 @@ import type {
 } from '../../delta/agent/protocol.ts';
 import { formatPlatform } from '../../storage/descriptor.ts';
 import type { Digest } from '../../storage/digest.ts';
+import { DECISION_TTL_MS, decisionId, none, type DecideEnv, type Outcome } from './outcome.ts';
 import { fullBytes } from './savings.ts';
-
-/** Who asks, when, and where blobs are to be had. */
-export interface DecideEnv {
-  readonly deviceId: string;
-  readonly nowMs: number;
-  /** As in {@link Decision.blobs}. */
-  readonly blobBases: readonly string[];
-}
-
-export type DecideOutcome =
-  | { readonly kind: 'update'; readonly decision: Decision }
-  | {
-      readonly kind: 'none';
-      readonly reason: NoUpdateReason;
-      readonly retryAfterSeconds: number;
-    };
-
-/**
- * How long a decision holds. Less than the hour for which a retired delta's bytes stay, so that a
- * device that keeps to it never meets a plan whose delta is gone.
- */
-export const DECISION_TTL_MS = 30 * 60_000;
-
-const RETRY_AFTER_SECONDS = {
-  up_to_date: 300,
-  no_release: 60,
-  delta_building: 5,
-  no_plan: 300,
-} as const satisfies Record<NoUpdateReason, number>;
 
 /** Memory for a decoder and its buffers: a zstd window of 8 MiB, gzip's 32 KiB, pipes. */
 const FULL_RAM_BYTES = 16 * 1024 * 1024;
@@ -58,7 +27,7 @@ export function decide(
   facts: ReleaseFacts | undefined,
   ask: CheckRequest,
   env: DecideEnv,
-): DecideOutcome {
+): Outcome<Decision> {
   const target = facts === undefined ? undefined : matchPlatform(facts.platforms, ask);
   if (facts === undefined || target === undefined) return none('no_release');
 
@@ -81,7 +50,7 @@ export function decide(
       target: { ...target.manifest, releaseCounter: facts.releaseCounter },
       ...(from === undefined ? {} : { from }),
       plans,
-      blobs: env.blobBases,
+      blobs: env.servers.map((url) => `${url}/v1/blobs/`),
       expiresMs: env.nowMs + DECISION_TTL_MS,
     },
   };
@@ -111,19 +80,6 @@ export function askedPlatform(ask: Pick<CheckRequest, 'os' | 'arch' | 'variant'>
 /** The image manifest of the asked product that the device runs; undefined before its first install. */
 export function currentDigest(ask: CheckRequest): Digest | undefined {
   return ask.current.find(({ name }) => name === ask.product)?.digest;
-}
-
-/** The same device asking for the same step gets the same id, from whichever server. */
-export function decisionId(
-  deviceId: string,
-  releaseCounter: number,
-  from: Digest | undefined,
-  to: Digest,
-): string {
-  return createHash('sha256')
-    .update(JSON.stringify([deviceId, releaseCounter, from ?? null, to]))
-    .digest('hex')
-    .slice(0, 32);
 }
 
 function planUpdate(
@@ -171,8 +127,4 @@ function fullPlan(target: PlatformFacts): FullPlan {
     size: fullBytes(target),
     ramBytes: FULL_RAM_BYTES,
   };
-}
-
-function none(reason: NoUpdateReason): DecideOutcome {
-  return { kind: 'none', reason, retryAfterSeconds: RETRY_AFTER_SECONDS[reason] };
 }

@@ -12,14 +12,17 @@ import type { Access } from '../auth/access.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { ApiRequest } from './api-request.ts';
-import { blobBases } from './blob-bases.ts';
 import type { CheckService } from './check.ts';
-import type { DecideOutcome } from './decide.ts';
 import { fileEvents } from './events.ts';
+import { checkSchema, eventsSchema } from './kinds.ts';
+import type { OstreeCheckService } from './ostree/check.ts';
+import { checkLabels, type DecideOutcome } from './outcome.ts';
 import { countSavings, type SavingsOptions } from './savings.ts';
+import { serverBases } from './server-bases.ts';
 
 export interface DeviceHandlersOptions {
   readonly checks: CheckService;
+  readonly ostreeChecks: OstreeCheckService;
   readonly catalog: Pick<Catalog, 'fleet'>;
   readonly regions: ServerConfig['regions'];
   readonly metrics: Pick<Metrics, 'checks' | 'checkSeconds'>;
@@ -30,14 +33,14 @@ export interface DeviceHandlersOptions {
 
 /** `POST /v1/check`. */
 export async function checkForUpdate(
-  { checks, regions, metrics, authorize }: DeviceHandlersOptions,
+  { checks, ostreeChecks, regions, metrics, authorize }: DeviceHandlersOptions,
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
   const stopTimer = metrics.checkSeconds.startTimer();
   const deviceId = deviceOf(request);
   const cacheRegion = request.header(REGION_HEADER, 'RegionName');
-  const ask = request.body('CheckRequest');
+  const ask = request.body(checkSchema(request.req.body));
   authorize?.(request.req, { pull: ask.product });
   const region = cacheRegion ?? ask.region;
   const from = {
@@ -46,10 +49,11 @@ export async function checkForUpdate(
     region: cacheRegion,
     cacheUrl: request.req.get(CACHE_URL_HEADER),
   };
-  const outcome = await checks.check(
-    { deviceId, ask, region, blobBases: blobBases(from, region, regions) },
-    { signal: request.signal },
-  );
+  const incoming = { deviceId, region, servers: serverBases(from, region, regions) };
+  const outcome =
+    ask.kind === 'ostree'
+      ? await ostreeChecks.check({ ...incoming, ask })
+      : await checks.check({ ...incoming, ask }, { signal: request.signal });
   stopTimer();
   metrics.checks.inc(checkLabels(outcome));
   sendOutcome(res, outcome);
@@ -64,11 +68,11 @@ export async function reportEvents(
   const decisionId = request.param('id', 'DecisionId');
   const deviceId = deviceOf(request);
   const region = request.header(REGION_HEADER, 'RegionName');
-  const body = request.body('EventsRequest');
+  const body = request.body(eventsSchema(request.req.body));
   authorize?.(request.req, { pull: body.decision.product });
   const incoming = { decisionId, deviceId, body, region };
   const added = await fileEvents(catalog.fleet, incoming, clock);
-  await countSavings(savings, body.decision.to, added, { signal: request.signal });
+  await countSavings(savings, body, added, { signal: request.signal });
   res.json({ recorded: added.length });
 }
 
@@ -84,13 +88,6 @@ function sendOutcome(res: Response, outcome: DecideOutcome): void {
       res.set('Retry-After', outcome.retryAfterSeconds.toString());
       res.status(204).end();
   }
-}
-
-/** By the plan offered first, or by the reason for none. */
-function checkLabels(outcome: DecideOutcome): { readonly result: string; readonly reason: string } {
-  return outcome.kind === 'none'
-    ? { result: 'none', reason: outcome.reason }
-    : { result: 'update', reason: outcome.decision.plans[0]?.kind ?? 'no_plan' };
 }
 
 function deviceOf(request: ApiRequest): string {

@@ -1,13 +1,20 @@
+import type { OstreeEventsRequest } from '../../delta/agent/ostree-protocol.ts';
 import type { EventsRequest } from '../../delta/agent/protocol.ts';
-import type { DeviceEvent, FleetCatalog } from '../../storage/catalog/fleet-catalog.ts';
+import type {
+  DecisionRow,
+  DeviceEvent,
+  DeviceRow,
+  FleetCatalog,
+} from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
+import { parseOstreeRef } from '../../storage/ostree/ref-name.ts';
 import { HttpError } from '../http/errors.ts';
 
 export interface IncomingEvents {
   readonly decisionId: string;
   readonly deviceId: string;
-  readonly body: EventsRequest;
+  readonly body: EventsRequest | OstreeEventsRequest;
   /** Of the cache that forwards; before the body's. */
   readonly region: string | undefined;
 }
@@ -29,6 +36,7 @@ export async function fileEvents(
     await fileUnknown(fleet, incoming, clock());
   } else if (
     known.deviceId !== deviceId ||
+    known.kind !== (body.kind ?? 'oci') ||
     known.product !== decision.product ||
     known.from !== decision.from ||
     known.to !== decision.to
@@ -45,27 +53,35 @@ export async function fileEvents(
 
 async function fileUnknown(
   fleet: FleetCatalog,
-  { decisionId, deviceId, body: { decision }, region }: IncomingEvents,
+  incoming: IncomingEvents,
   nowMs: number,
 ): Promise<void> {
+  const { device, decision } = toldRows(incoming, nowMs);
+  if ((await fleet.device(device.id, device.kind)) === undefined) await fleet.seen(device);
+  await fleet.decide(decision);
+}
+
+/** The rows that the report stands for. */
+function toldRows(
+  { decisionId, deviceId, body, region }: IncomingEvents,
+  nowMs: number,
+): { readonly device: DeviceRow; readonly decision: DecisionRow } {
+  const { decision } = body;
   const product = parseRepoName(decision.product);
-  if ((await fleet.device(deviceId)) === undefined) {
-    await fleet.seen({
-      id: deviceId,
-      product,
-      channel: parseTag(decision.channel),
-      platform: decision.platform,
-      region: region ?? decision.region ?? '',
-      current: decision.from,
-      seenMs: nowMs,
-    });
+  const place = { id: deviceId, product, region: region ?? decision.region ?? '', seenMs: nowMs };
+  const made = { id: decisionId, deviceId, product, createdMs: nowMs };
+  if (body.kind === 'ostree') {
+    const { from, to } = body.decision;
+    const channel = parseOstreeRef(decision.channel);
+    return {
+      device: { ...place, kind: 'ostree', channel, current: from },
+      decision: { ...made, kind: 'ostree', from, to },
+    };
   }
-  await fleet.decide({
-    id: decisionId,
-    deviceId,
-    product,
-    from: decision.from,
-    to: decision.to,
-    createdMs: nowMs,
-  });
+  const { platform, from, to } = body.decision;
+  const channel = parseTag(decision.channel);
+  return {
+    device: { ...place, kind: 'oci', channel, platform, current: from },
+    decision: { ...made, kind: 'oci', from, to },
+  };
 }

@@ -12,11 +12,12 @@ import type { BrokenImage, ImageReader, ImageSummary } from './images.ts';
 type LayerFacts = PlatformFacts['layers'][number];
 type ChunkedFacts = Pick<LayerFacts, 'rawSize' | 'index'>;
 
-const BUILDING: readonly DeltaState[] = ['pending', 'building', 'proving'];
+/** A delta that may come. */
+export const BUILDING: readonly DeltaState[] = ['pending', 'building', 'proving'];
 const NOT_CHUNKED: ChunkedFacts = {};
 const MAX_DELTAS = 1000;
 /** No builder has touched the row for so long: a device does not wait for it any more. */
-const PATIENCE_MS = 30 * 60_000;
+export const PATIENCE_MS = 30 * 60_000;
 /** Layers remembered as settled, and broken images reported. */
 const MAX_REMEMBERED = 16_384;
 

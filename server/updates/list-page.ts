@@ -17,10 +17,13 @@ export function optional<T>(
   return text === undefined ? undefined : parse(text);
 }
 
-/** The same path and query, moved behind the page's last row. */
-export function nextPage(request: ApiRequest, name: string, last: string | undefined): string {
+/** The same path and query, moved behind the page's last row, which the parameters name. */
+export function nextPage(
+  request: ApiRequest,
+  last: Readonly<Record<string, string | undefined>>,
+): string {
   const url = new URL(request.req.originalUrl, 'http://localhost');
-  url.searchParams.set(name, last ?? '');
+  for (const [name, value] of Object.entries(last)) url.searchParams.set(name, value ?? '');
   return `${url.pathname}${url.search}`;
 }
 

@@ -3,17 +3,21 @@ import type { Response } from 'express';
 import type { ReleasesResponse } from '../../delta/agent/protocol.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { DeltaRow, DeltaState } from '../../storage/catalog/delta-catalog.ts';
+import type { DeviceKind } from '../../storage/catalog/fleet-catalog.ts';
 import type { Release } from '../../storage/catalog/repository-catalog.ts';
 import { digestOf, parseDigest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import { checkConditions } from '../http/conditions.ts';
 import type { ApiRequest } from './api-request.ts';
 import type { ReleaseFactsReader } from './facts.ts';
+import type { OstreeFactsReader } from './ostree/facts.ts';
+import { ostreeReleases } from './ostree/releases.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT, nextPage, optional, sendPage } from './list-page.ts';
 
 export interface MatrixHandlersOptions {
   readonly catalog: Catalog;
   readonly facts: ReleaseFactsReader;
+  readonly ostree: OstreeFactsReader;
 }
 
 const MAX_HEADS = 1000;
@@ -39,7 +43,7 @@ export async function listDeltas(
   });
   const page = rows.slice(0, limit);
   const next =
-    rows.length > limit ? nextPage(request, 'after', page.at(-1)?.id.toString()) : undefined;
+    rows.length > limit ? nextPage(request, { after: page.at(-1)?.id.toString() }) : undefined;
   sendPage(res, next, { deltas: page.map(deltaView) });
 }
 
@@ -48,12 +52,16 @@ export async function listDeltas(
  * If-None-Match beside the `Cache-Control: no-cache` that fetch adds to it.
  */
 export async function listReleases(
-  { facts }: MatrixHandlersOptions,
+  { catalog, facts, ostree }: MatrixHandlersOptions,
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
-  const releases = await facts.all({ signal: request.signal });
-  const answer: ReleasesResponse = { releases };
+  const { signal } = request;
+  const releases = await facts.all({ signal });
+  const answer: ReleasesResponse = {
+    releases,
+    ostree: await ostreeReleases({ catalog, facts: ostree }, { signal }),
+  };
   const body = Buffer.from(JSON.stringify(answer));
   const etag = `"${digestOf(body)}"`;
   res.set({ 'Cache-Control': 'no-cache', ETag: etag });
@@ -67,12 +75,16 @@ export async function listDevices(
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
-  const query = request.query('last', 'limit');
+  const query = request.query('last', 'lastKind', 'limit');
   const limit = query.count('limit', 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
-  const last = query.text('last', 'DeviceId');
+  const id = query.text('last', 'DeviceId');
+  const kind = query.text('lastKind', 'DeviceKind') as DeviceKind | undefined;
+  const last = id === undefined ? undefined : { id, kind };
   const rows = await catalog.fleet.devices({ last, limit: limit + 1 });
   const devices = rows.slice(0, limit);
-  const next = rows.length > limit ? nextPage(request, 'last', devices.at(-1)?.id) : undefined;
+  const end = devices.at(-1);
+  const next =
+    rows.length > limit ? nextPage(request, { last: end?.id, lastKind: end?.kind }) : undefined;
   sendPage(res, next, { devices });
 }
 

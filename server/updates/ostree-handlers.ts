@@ -31,7 +31,7 @@ export async function listStaticDeltas(
   });
   const page = rows.slice(0, limit);
   const next =
-    rows.length > limit ? nextPage(request, 'after', page.at(-1)?.id.toString()) : undefined;
+    rows.length > limit ? nextPage(request, { after: page.at(-1)?.id.toString() }) : undefined;
   sendPage(res, next, { deltas: page.map(view) });
 }
 

@@ -1,8 +1,12 @@
+import type { OstreeEventsRequest } from '../../delta/agent/ostree-protocol.ts';
+import type { EventsRequest } from '../../delta/agent/protocol.ts';
 import type { DeviceEvent } from '../../storage/catalog/fleet-catalog.ts';
 import type { Digest } from '../../storage/digest.ts';
+import { parseRepoName } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { ImageReader, ImageSummary } from './images.ts';
+import type { OstreeFactsReader } from './ostree/facts.ts';
 
 /** Bytes that a device fetches which takes an image whole: manifest, config and every layer. */
 export function fullBytes({
@@ -19,26 +23,44 @@ export function fullBytes({
 
 export interface SavingsOptions {
   readonly images: Pick<ImageReader, 'read'>;
+  readonly ostree: Pick<OstreeFactsReader, 'pullBytes'>;
   readonly metrics: Pick<Metrics, 'bytesSaved'>;
 }
 
 /**
- * Counts what applied updates to `to` spared the network. Events that do not say their plan and
- * bytes count nothing, nor does an image that can't be read any more.
+ * Counts what applied updates of the decision in a report spared the network: bytes of the whole image, or of the
+ * loose objects that a pull of the commit takes, less those fetched. Events that do not say their plan
+ * and bytes count nothing, nor does what can't be read any more.
  */
 export async function countSavings(
-  { images, metrics }: SavingsOptions,
-  to: Digest,
+  options: SavingsOptions,
+  report: EventsRequest | OstreeEventsRequest,
   events: readonly DeviceEvent[],
-  options: IoOptions,
+  io: IoOptions,
 ): Promise<void> {
   const applied = events.filter(({ type, bytes }) => type === 'applied' && bytes !== undefined);
   if (applied.length === 0) return;
-  const image = (await images.read(to, options)).images.find(isManifest(to));
-  if (image === undefined) return;
+  const whole = await wholeBytes(options, report, io);
+  if (whole === undefined) return;
   for (const { plan, bytes = 0 } of applied) {
-    if (plan !== undefined) metrics.bytesSaved.inc({ plan }, Math.max(0, fullBytes(image) - bytes));
+    if (plan !== undefined) {
+      options.metrics.bytesSaved.inc({ plan }, Math.max(0, whole - bytes));
+    }
   }
+}
+
+async function wholeBytes(
+  { images, ostree }: SavingsOptions,
+  report: EventsRequest | OstreeEventsRequest,
+  io: IoOptions,
+): Promise<number | undefined> {
+  if (report.kind === 'ostree') {
+    const { product, from, to } = report.decision;
+    return ostree.pullBytes(parseRepoName(product), from, to);
+  }
+  const { to } = report.decision;
+  const image = (await images.read(to, io)).images.find(isManifest(to));
+  return image && fullBytes(image);
 }
 
 function isManifest(digest: Digest): (image: ImageSummary) => boolean {

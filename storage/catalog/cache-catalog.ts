@@ -4,6 +4,9 @@ import { CachedDocuments } from './cache-documents.ts';
 import { CachedManifests } from './cache-manifests.ts';
 import { CACHE_MIGRATIONS } from './cache-migrations.ts';
 import { CachedObjects } from './cache-objects.ts';
+import { CachedOstreeDocuments } from './cache-ostree-documents.ts';
+import { CachedOstreeFiles } from './cache-ostree-files.ts';
+import { CachedOstreeSummaries } from './cache-ostree-summaries.ts';
 import { LiveVersions } from './cache-live.ts';
 import { ReportQueue } from './cache-reports.ts';
 import type { CacheSchema } from './cache-schema.ts';
@@ -14,6 +17,9 @@ export interface CacheCatalog {
   readonly objects: CachedObjects;
   readonly manifests: CachedManifests;
   readonly documents: CachedDocuments;
+  readonly ostreeFiles: CachedOstreeFiles;
+  readonly ostreeDocuments: CachedOstreeDocuments;
+  readonly ostreeSummaries: CachedOstreeSummaries;
   readonly live: LiveVersions;
   readonly reports: ReportQueue;
   ping(): Promise<void>;
@@ -27,6 +33,9 @@ export async function openCacheCatalog(path: string): Promise<CacheCatalog> {
     objects: new CachedObjects(db),
     manifests: new CachedManifests(db),
     documents: new CachedDocuments(db),
+    ostreeFiles: new CachedOstreeFiles(db),
+    ostreeDocuments: new CachedOstreeDocuments(db),
+    ostreeSummaries: new CachedOstreeSummaries(db),
     live: new LiveVersions(db),
     reports: new ReportQueue(db),
     ping: async () => {

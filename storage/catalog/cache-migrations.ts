@@ -54,4 +54,34 @@ export const CACHE_MIGRATIONS: readonly Migration[] = [
       ) strict`,
     ],
   },
+  {
+    version: 2,
+    statements: [
+      `create table ostree_files (
+        path text primary key,
+        digest text not null,
+        size integer not null check (size >= 0),
+        body blob,
+        kept_bytes integer not null check (kept_bytes >= 0),
+        used_ms integer not null
+      ) strict`,
+      'create index ostree_files_by_use on ostree_files (used_ms, kept_bytes)',
+      `create table ostree_documents (
+        path text primary key,
+        body blob,
+        media_type text,
+        modified_ms integer,
+        kept_bytes integer not null check (kept_bytes >= 0),
+        checked_ms integer not null
+      ) strict`,
+      'create index ostree_documents_by_check on ostree_documents (checked_ms, kept_bytes)',
+      `create table ostree_summaries (
+        repo text primary key,
+        summary blob,
+        signatures blob,
+        modified_ms integer,
+        checked_ms integer not null
+      ) strict`,
+    ],
+  },
 ];

@@ -57,4 +57,39 @@ export interface CacheSchema {
     body: Buffer;
     created_ms: number;
   };
+  /** Files of OSTree repositories that never change. */
+  ostree_files: {
+    /** `{repo}/{path inside}`. */
+    path: string;
+    digest: Digest;
+    size: number;
+    /** The file itself when it is small; larger ones are blobs, in `objects`. */
+    body: Buffer | null;
+    /** Bytes of `body`, for sums that need not read it. */
+    kept_bytes: number;
+    used_ms: number;
+  };
+  /** Files of OSTree repositories that change. */
+  ostree_documents: {
+    /** `{repo}/{path inside}`. */
+    path: string;
+    /** Null: the origin has no such file. */
+    body: Buffer | null;
+    media_type: string | null;
+    /** The origin's `Last-Modified`. */
+    modified_ms: number | null;
+    kept_bytes: number;
+    /** When the origin last said so. */
+    checked_ms: number;
+  };
+  /** Summaries with the signatures that belong to them. */
+  ostree_summaries: {
+    repo: string;
+    /** Null: the origin has none. */
+    summary: Buffer | null;
+    /** Null: nobody signs it. */
+    signatures: Buffer | null;
+    modified_ms: number | null;
+    checked_ms: number;
+  };
 }

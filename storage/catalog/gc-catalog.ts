@@ -9,6 +9,8 @@ export interface GcCutoff {
   readonly retiredBeforeMs: number;
   /** Commits kept of each OSTree ref: where it is, and so many less one by its log, and by parents. */
   readonly keptCommits: number;
+  /** A commit that a device seen since then runs stays while the ref that the device follows is there. */
+  readonly liveSinceMs: number;
 }
 
 /** Rows that nothing needs, and the bytes behind them. */

@@ -1,5 +1,6 @@
 import type { Migration } from './database.ts';
 import { OSTREE_DELTA_STATEMENTS } from './ostree-delta-migration.ts';
+import { OSTREE_FLEET_STATEMENTS } from './ostree-fleet-migration.ts';
 import { OSTREE_STATEMENTS } from './ostree-migration.ts';
 
 const lease = `
@@ -201,4 +202,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
   },
   { version: 4, statements: OSTREE_STATEMENTS },
   { version: 5, statements: OSTREE_DELTA_STATEMENTS },
+  { version: 6, statements: OSTREE_FLEET_STATEMENTS },
 ];

@@ -59,6 +59,8 @@ export interface OstreeRefRow {
   /** Bytes of the commit object. */
   readonly size: number;
   readonly updatedMs: number;
+  /** Of the move that brought it there: {@link OstreeRefMove.id}. */
+  readonly moveId: number;
 }
 
 /** One move of a ref. */
@@ -135,8 +137,8 @@ export interface OstreeCatalog {
   /** Deletes a ref and its log; false if there was none. */
   deleteRef(repo: RepoName, ref: OstreeRef): Promise<boolean>;
   resolveRef(repo: RepoName, ref: OstreeRef): Promise<OstreeChecksum | undefined>;
-  /** Every ref, by name in byte order. */
-  refs(repo: RepoName): Promise<readonly OstreeRefRow[]>;
+  /** Every ref, by name in byte order; or only that one. */
+  refs(repo: RepoName, only?: OstreeRef): Promise<readonly OstreeRefRow[]>;
   /** A ref's moves, newest first, each commit once (its newest), only commits that are still there. */
   refLog(repo: RepoName, ref: OstreeRef, limit: number): Promise<readonly OstreeRefMove[]>;
   /** Repositories that were ever pushed to, lexically. */

@@ -68,6 +68,12 @@ export interface OstreeDeltaFilter {
   readonly limit: number;
 }
 
+/** What a pull takes without a static delta: about their bytes, and the objects that it asks for. */
+export interface OstreeLoose {
+  readonly bytes: number;
+  readonly requests: number;
+}
+
 /** What is published to a commit. */
 export interface OstreeDeltaServed {
   readonly name: OstreeDeltaName;
@@ -125,6 +131,11 @@ export interface OstreeDeltaCatalog {
     name: string,
     keptSinceMs: number,
   ): Promise<OstreeDeltaFile | undefined>;
+  /**
+   * What a pull takes without the delta, in the measure of {@link OstreeDeltaResult}'s `fullBytes` (as the
+   * objects are stored): for pairs that nobody built. Looks at every object of both commits.
+   */
+  loose(delta: OstreeDeltaName): Promise<OstreeLoose>;
   /** All published deltas that lead to a commit, the one from scratch first. */
   published(repo: RepoName, to: OstreeChecksum): Promise<readonly OstreeDeltaServed[]>;
 }

@@ -4,7 +4,7 @@ import type { Digest } from '../digest.ts';
 import type { UploadId } from '../keys.ts';
 import type { RepoName, Tag } from '../names.ts';
 import type { DeltaState } from './delta-catalog.ts';
-import type { DeviceEventType } from './fleet-catalog.ts';
+import type { FleetSchema } from './fleet-schema.ts';
 import type { LayerState } from './layer-catalog.ts';
 import type { LeaseColumns } from './lease-columns.ts';
 import type { OstreeDeltaSchema } from './ostree-delta-schema.ts';
@@ -16,7 +16,7 @@ import type { UploadPart } from './upload-catalog.ts';
  * The catalog's tables as `migrations.ts` makes them. Names are compared byte by byte (SQLite's
  * BINARY; PostgreSQL needs `collate "C"`). Times are milliseconds since the epoch, sizes bytes.
  */
-export interface Schema extends OstreeSchema, OstreeDeltaSchema {
+export interface Schema extends OstreeSchema, OstreeDeltaSchema, FleetSchema {
   repositories: { name: RepoName; created_ms: number };
   /** Which blobs a repository may serve; `linked_ms` is the newest push or mount. */
   repo_blobs: { repo: RepoName; digest: Digest; size: number; linked_ms: number };
@@ -110,33 +110,6 @@ export interface Schema extends OstreeSchema, OstreeDeltaSchema {
     created_ms: number;
     updated_ms: number;
   } & LeaseColumns;
-  devices: {
-    id: string;
-    product: RepoName;
-    channel: Tag;
-    platform: string;
-    region: string;
-    current: Digest | null;
-    seen_ms: number;
-  };
-  decisions: {
-    id: string;
-    device_id: string;
-    product: RepoName;
-    from_digest: Digest | null;
-    to_digest: Digest;
-    created_ms: number;
-  };
-  events: {
-    decision_id: string;
-    seq: number;
-    type: DeviceEventType;
-    at_ms: number;
-    plan: string | null;
-    bytes: number | null;
-    code: string | null;
-    message: string | null;
-  };
   /** Blobs that a collector removes right now (0) or removed moments ago (1), until `until_ms`. */
   condemned: { digest: Digest; until_ms: number; removed: 0 | 1 };
   /** One row; `epoch` ascends whenever a blob leaves a repository or is condemned (triggers). */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { wantedPairs, type LiveVersion, type TagHistory } from '../../delta/matrix.ts';
+import { wantedPairs, type TagHistory } from '../../delta/matrix.ts';
+import type { LiveImage } from '../../storage/catalog/fleet-catalog.ts';
 import { digestOf, type Digest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 
@@ -22,7 +23,7 @@ function history(...releases: readonly (readonly string[])[]): TagHistory {
   };
 }
 
-function live(text: string, channel = 'stable', product = 'shop/app'): LiveVersion {
+function live(text: string, channel = 'stable', product = 'shop/app'): LiveImage {
   return {
     product: parseRepoName(product),
     channel: parseTag(channel),

@@ -58,14 +58,25 @@ describe('codes', () => {
 
 describe('examples', () => {
   it.each([
-    ['/v1/check', 'CheckRequest'],
-    ['/v1/decisions/{id}/events', 'EventsRequest'],
-  ])('%s shows a valid body', (path, schema) => {
-    const content = ['requestBody', 'content', 'application/json'];
-    const example = lookUp(contract.document, 'paths', path, 'post', ...content, 'example');
+    ['/v1/check', 'image', 'CheckRequest'],
+    ['/v1/check', 'commit', 'OstreeCheckRequest'],
+    ['/v1/decisions/{id}/events', 'image', 'EventsRequest'],
+    ['/v1/decisions/{id}/events', 'commit', 'OstreeEventsRequest'],
+  ])('%s shows a valid body of an %s', (path, name, schema) => {
+    const content = ['requestBody', 'content', 'application/json', 'examples', name, 'value'];
+    const example = lookUp(contract.document, 'paths', path, 'post', ...content);
     expect(example).toBeTypeOf('object');
     expect(contract.faults(schema, example)).toEqual([]);
     expect(contract.faults(schema, { ...(example as object), unknown: 1 })).not.toEqual([]);
+  });
+
+  it.each([
+    ['image', 'Decision'],
+    ['commit', 'OstreeDecision'],
+  ])('of an answer to a check, of an %s', (name, schema) => {
+    const content = ['content', 'application/json', 'examples', name, 'value'];
+    const path = ['paths', '/v1/check', 'post', 'responses', '200'];
+    expect(contract.faults(schema, lookUp(contract.document, ...path, ...content))).toEqual([]);
   });
 });
 

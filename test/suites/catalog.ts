@@ -42,7 +42,12 @@ export function catalogSuite(open: (clock: Clock) => Promise<Catalog>): void {
     const { repositories, gc } = catalog;
     const digest = named('blob');
     const soon = clock.read() + 1;
-    const cutoff = { unnamedBeforeMs: soon, retiredBeforeMs: soon, keptCommits: 10 };
+    const cutoff = {
+      unnamedBeforeMs: soon,
+      retiredBeforeMs: soon,
+      keptCommits: 10,
+      liveSinceMs: soon,
+    };
     const steps: readonly (readonly [removes: boolean, () => Promise<unknown>])[] = [
       [false, () => repositories.linkBlob(REPO, digest, 1)],
       [true, () => repositories.unlinkBlob(REPO, digest)],

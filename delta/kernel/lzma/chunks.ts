@@ -1,7 +1,7 @@
 // LZMA2: the stream in chunks, each with its sizes before it; at most 2 MiB of the bytes and 64 KiB coded
 // (the .xz file format 1.0.4, "LZMA2"; XZ Embedded's xz_dec_lzma2.c says what the first byte means).
 
-import { alloc } from '../memory';
+import { alloc, release } from '../memory';
 import { LC, resetModels } from './model';
 import { codeNext } from './parse';
 import { coded, codedBytes, codedEnd, flushRange, openRange } from './range';
@@ -11,8 +11,8 @@ import { openSymbols, place, resetState } from './symbols';
 import { end, grow, LOOKAHEAD, MOST_FED, openWindow, origin, roomAt } from './window';
 
 /** A chunk ends before it may become larger: one step of coding makes less than the rest. */
-const MOST_CODED: u32 = (1 << 16) - 6000;
-const MOST_BYTES: i32 = (1 << 21) - (1 << 14);
+const MOST_CODED: u32 = (1 << 16) - 24576;
+const MOST_BYTES: i32 = (1 << 21) - (1 << 16);
 /** First bytes of chunks. */
 const END: u8 = 0;
 const PLAIN_FIRST: u8 = 1;
@@ -32,6 +32,7 @@ let outputEnd: usize = 0;
 
 /** Begins a stream; `dictionary` bytes are what its decoder holds. */
 export function openLzma(dictionary: i32): void {
+  release(0);
   openPrices();
   range = alloc(1 << 17);
   output = alloc(<usize>(MOST_FED + LOOKAHEAD) * 2 + (1 << 17));

@@ -60,15 +60,13 @@ export function findMatches(place: i32): void {
     memory.copy(found, eventFound, <usize>eventCount << 3);
     return;
   }
-  if (place === start) return;
   const limit = min(place + MOST_ZEROS, end);
   const event = nextEvent(place, limit);
   const zeros = event - place;
-  if (byteAt(place - 1) === 0) {
+  if (place > start && byteAt(place - 1) === 0) {
     // More of the same zeros.
     const length = equalBytes(origin + place, origin + (place - 1), mostAt(place));
     if (length >= <i32>LEAST_LENGTH) add(length, 0);
-    return;
   }
   if (event === limit) return;
   findEvent(event);

@@ -36,11 +36,11 @@ import {
 import { byteAt, end, nextEvent, origin, start } from './window';
 
 /** Places that are decided together: so many bytes, or so many of them looked at. */
-const MOST_BYTES: i32 = 4096;
-const MOST_LOOKED_AT: i32 = 400;
+const MOST_BYTES: i32 = 32768;
+const MOST_LOOKED_AT: i32 = 6000;
 
 /** The chosen symbols, last first: u32 way, u32 length. */
-const chosen: usize = memory.data(8 * 3 * 5121, 16);
+const chosen: usize = memory.data(8 * 3 * 33793, 16);
 
 /** Codes the next bytes, at least one. */
 export function codeNext(): void {
@@ -143,20 +143,37 @@ function goOn(offset: i32, at: i32): void {
   const isInZeros = offset > 0 && isZeros(at);
   const match = step.price + priceOf1(isMatch(step.state));
   const rep = match + priceOf1(isRep(step.state));
-  if (!isInZeros) goOnByOne(step, offset, at, rep);
   const most = min(<i32>MOST_LENGTH, end - at);
   if (most < 2) {
-    if (isInZeros) goOnByOne(step, offset, at, rep);
+    goOnByOne(step, offset, at, rep);
     return;
   }
   const longestRep = goOnByReps(step, offset, at, rep, most);
+  if (longestRep === <i32>MOST_LENGTH && isDense(at)) return;
   findMatches(at);
-  if (foundCount === 0) {
-    if (isInZeros && longestRep === 0) goOnByOne(step, offset, at, rep);
+  const far = match + priceOf0(isRep(step.state));
+  if (foundCount > 0 && lengthOf(foundCount - 1) === <i32>MOST_LENGTH && isDense(at)) {
+    goOnByLongest(offset, far);
     return;
   }
-  const far = match + priceOf0(isRep(step.state));
-  goOnByMatches(step, offset, at, far, most);
+  if (!isInZeros || (foundCount === 0 && longestRep === 0)) goOnByOne(step, offset, at, rep);
+  if (foundCount > 0) goOnByMatches(step, offset, at, far);
+}
+
+/**
+ * True if events follow each other. There, nothing but the longest possible match is looked at once it is
+ * found: the bytes in it would each take as long.
+ */
+@inline
+function isDense(at: i32): bool {
+  return byteAt(at) !== 0 && byteAt(at + 1) !== 0;
+}
+
+/** The last match found is as long as a match can be. */
+function goOnByLongest(offset: i32, far: u32): void {
+  const distance = load<u32>(found + (<usize>(foundCount - 1) << 3), 4);
+  const price = far + priceOfMatchLength(MOST_LENGTH) + priceOfDistance(distance, MOST_LENGTH);
+  reach(offset + <i32>MOST_LENGTH, price, offset, distance + FAR, 0);
 }
 
 /** True if the byte is 0, and so are the two before it. */
@@ -248,7 +265,9 @@ function goOnByReps(step: Step, offset: i32, at: i32, rep: u32, most: i32): i32 
     if (length < 2) continue;
     longest = max(longest, length);
     const price = rep + priceOfRep(index, step.state);
-    for (let to = nextEnd(at + 2, at + length); ; to = nextEnd(to + 1, at + length)) {
+    const isWhole = length === <i32>MOST_LENGTH && isDense(at);
+    const first = isWhole ? at + length : nextEnd(at + 2, at + length);
+    for (let to = first; ; to = nextEnd(to + 1, at + length)) {
       const bytes = to - at;
       reach(offset + bytes, price + priceOfRepLength(<u32>bytes), offset, index, 0);
       if (bytes === length) break;
@@ -267,7 +286,7 @@ function priceOfRep(index: u32, state: u32): u32 {
 }
 
 /** New distances. */
-function goOnByMatches(step: Step, offset: i32, at: i32, far: u32, most: i32): void {
+function goOnByMatches(step: Step, offset: i32, at: i32, far: u32): void {
   const state = afterMatch(step.state);
   let to = nextEnd(at + 2, at + lengthOf(0));
   for (let i = 0; i < foundCount; i++) {

@@ -1,7 +1,7 @@
 // The cheapest known way to each of the next places, while the way on is looked for.
 
 /** The last place reached lies at most this far ahead. */
-export const MOST_AHEAD: i32 = 5120;
+export const MOST_AHEAD: i32 = 33792;
 const NEVER: u32 = 0x3fffffff;
 
 /** How a place is reached: by one symbol from `from`; or by `first` bytes, a literal and a match at the latest distance. 40 bytes. */
@@ -24,7 +24,7 @@ export class Step {
 }
 
 const STEP_BYTES: usize = 40;
-const steps: usize = memory.data(5121 * 40, 16);
+const steps: usize = memory.data(33793 * 40, 16);
 
 /** The farthest offset reached. */
 export let reached: i32 = 0;

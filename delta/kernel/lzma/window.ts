@@ -6,7 +6,7 @@ import { alloc } from '../memory';
 /** The host feeds at most this many bytes at once. */
 export const MOST_FED: i32 = 1 << 18;
 /** Bytes to come that coding looks at, at most; it waits for them until the stream ends. */
-export const LOOKAHEAD: i32 = 1 << 13;
+export const LOOKAHEAD: i32 = 34816;
 /** Moving the dictionary to the front takes a while: there is room to do it seldom. */
 const SLACK: i32 = 1 << 22;
 /** Readable before the first byte and after the last. */

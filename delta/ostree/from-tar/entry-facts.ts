@@ -41,7 +41,7 @@ export function withPax(facts: ExtendedFacts, bytes: Buffer): ExtendedFacts {
     else if (key === SELINUX) xattrs.set('security.selinux', value);
     else if (key.startsWith(LIBARCHIVE_XATTR)) {
       // bsdtar writes each attribute in both forms.
-      const name = decodeURIComponent(key.slice(LIBARCHIVE_XATTR.length));
+      const name = libarchiveName(key.slice(LIBARCHIVE_XATTR.length));
       if (!own.includes(XATTR + name)) {
         xattrs.set(name, Buffer.from(value.toString('latin1'), 'base64'));
       }
@@ -76,6 +76,16 @@ export function ownerAndMode(
 export function sparse(path: Buffer | undefined): DeltaError {
   const name = path === undefined ? '' : ` ${JSON.stringify(path.toString('utf8').slice(0, 200))}`;
   return new DeltaError('bad_format', `the tar has a sparse file${name}: make it without --sparse`);
+}
+
+/** Names are escaped as in URLs, with the bytes that libarchive takes for special. */
+function libarchiveName(text: string): string {
+  try {
+    return Buffer.from(decodeURIComponent(text), 'utf8').toString('latin1');
+  } catch (cause) {
+    const message = `the tar has an xattr of a broken name: ${text.slice(0, 100)}`;
+    throw new DeltaError('bad_format', message, { cause });
+  }
 }
 
 function paxNumber(key: string, value: Buffer): number {

@@ -24,6 +24,11 @@ export interface TreeRoot {
   readonly meta: Checksum;
 }
 
+interface HardLink {
+  readonly path: readonly string[];
+  readonly target: Buffer;
+}
+
 const MAX_ENTRIES = 1_000_000;
 const READ_BYTES = 256 * 1024;
 
@@ -49,7 +54,7 @@ export async function* tarObjects(
   };
   const plain = dirmeta({ uid: 0, gid: 0, permissions: 0o755, xattrs: [] });
   const tree = new GrowingTree(plain);
-  const links: { readonly path: readonly string[]; readonly target: Buffer }[] = [];
+  const links: HardLink[] = [];
   let count = 0;
   for await (const file of tarEntries(source)) {
     if ((count += 1) > MAX_ENTRIES) {
@@ -124,25 +129,25 @@ async function* spooled(spool: Spool): AsyncGenerator<Buffer, void> {
   }
 }
 
-/** Links to links too, in whatever order they stand. */
-function resolveLinks(
-  tree: GrowingTree,
-  links: readonly { readonly path: readonly string[]; readonly target: Buffer }[],
-): void {
-  let left = links;
-  while (left.length > 0) {
-    const next = left.filter(({ path, target }) => {
-      const checksum = tree.file(treePath(target));
-      if (checksum !== undefined) tree.setFile(path, checksum);
-      return checksum === undefined;
-    });
-    const [dangling] = next;
-    if (dangling !== undefined && next.length === left.length) {
+/** Links to links too, in whatever order they stand: each is followed once. */
+function resolveLinks(tree: GrowingTree, links: readonly HardLink[]): void {
+  const byPath = new Map(links.map((link) => [link.path.join('/'), link]));
+  for (const link of links) {
+    const chain = new Set<HardLink>();
+    let next: HardLink | undefined = link;
+    let found: Checksum | undefined;
+    while (found === undefined && next !== undefined && !chain.has(next)) {
+      chain.add(next);
+      const target = treePath(next.target);
+      found = tree.file(target);
+      next = byPath.get(target.join('/'));
+    }
+    if (found === undefined) {
       throw new DeltaError(
         'bad_format',
-        `the tar's hard link ${JSON.stringify(dangling.path.join('/'))} leads to ${shownPath(dangling.target)}, where no file is`,
+        `the tar's hard link ${JSON.stringify(link.path.join('/'))} leads to ${shownPath(link.target)}, where no file is`,
       );
     }
-    left = next;
+    for (const { path } of chain) tree.setFile(path, found);
   }
 }

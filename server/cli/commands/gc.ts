@@ -23,12 +23,13 @@ async function gc(options: GcOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const dryRun = options.dryRun === true;
   const bar = output.bar('collecting', 100, 'percent');
-  const report = await withStore(options, ({ blobs, catalog }) =>
+  const report = await withStore(options, ({ blobs, catalog }, { matrix }) =>
     collectGarbage({
       objects: blobs.objects,
       catalog,
       clock: Date.now,
       graceMs: options.grace * 60_000,
+      liveMs: matrix.liveMs,
       dryRun,
       onProgress: (fraction) => {
         bar.update(fraction * 100);

@@ -13,9 +13,11 @@ export class HttpFiles implements RepoFiles {
   readonly label: string;
   readonly concurrency = CONCURRENCY;
   readonly #base: URL;
+  readonly #token: string | undefined;
 
-  /** `url` is the repository's folder. */
-  constructor(url: URL) {
+  /** `url` is the repository's folder; `token` goes along as a bearer token, if the server wants one. */
+  constructor(url: URL, token?: string) {
+    this.#token = token;
     this.#base = new URL(url);
     if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/';
     this.label = `${url.origin}${url.pathname}`;
@@ -27,7 +29,7 @@ export class HttpFiles implements RepoFiles {
     { signal }: SourceOptions = {},
   ): Promise<Buffer | undefined> {
     return retrying(async () => {
-      const opened = await getFrom(this.#url(path), 0, signal);
+      const opened = await this.#get(this.#url(path), 0, signal);
       return opened === undefined ? undefined : readWhole(opened, maxBytes);
     }, signal);
   }
@@ -37,8 +39,13 @@ export class HttpFiles implements RepoFiles {
     { signal }: SourceOptions = {},
   ): Promise<AsyncIterable<Buffer> | undefined> {
     const url = this.#url(path);
-    const opened = await retrying(() => getFrom(url, 0, signal), signal);
-    return opened === undefined ? undefined : resuming(url, opened, signal);
+    const opened = await retrying(() => this.#get(url, 0, signal), signal);
+    if (opened === undefined) return undefined;
+    return resuming(url, opened, (start) => this.#get(url, start, signal), signal);
+  }
+
+  #get(url: URL, start: number, signal: AbortSignal | undefined): Promise<Opened | undefined> {
+    return getFrom(url, start, signal, this.#token);
   }
 
   #url(path: string): URL {
@@ -66,13 +73,14 @@ async function readWhole({ url, body }: Opened, maxBytes: number): Promise<Buffe
 async function* resuming(
   url: URL,
   first: Opened,
+  openAt: (start: number) => Promise<Opened | undefined>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void> {
   let opened: Opened | undefined = first;
   let done = 0;
   for (let failures = 0; ;) {
     try {
-      opened ??= await getFrom(url, done, signal);
+      opened ??= await openAt(done);
       if (opened === undefined) throw new ServerError('unreachable', `${url.href} is gone`);
       // A server that does not know ranges begins anew.
       let skip = done - opened.start;

@@ -22,17 +22,21 @@ const ABSENT = new Set([403, 404, 410]);
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
- * GETs a file from a byte on, following redirects; undefined when it is not there. Throws `refused`
+ * GETs a file from a byte on, following redirects; undefined when it is not there. A token goes to that
+ * server only. Throws `refused`
  * for other answers, `unreachable` (which another try may change) when there is none.
  */
 export async function getFrom(
   url: URL,
   start: number,
   signal: AbortSignal | undefined,
+  token?: string,
 ): Promise<Opened | undefined> {
   let at = url;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    const response = await answerOf(at, start, signal);
+    // It is for the server that was named, not for where that one sends us.
+    const own = at.origin === url.origin ? token : undefined;
+    const response = await answerOf(at, { start, signal, token: own });
     const { statusCode: status = 0, headers } = response;
     if (REDIRECTS.has(status) && headers.location !== undefined) {
       response.destroy();
@@ -54,14 +58,22 @@ export async function getFrom(
 
 function answerOf(
   url: URL,
-  start: number,
-  signal: AbortSignal | undefined,
+  {
+    start,
+    signal,
+    token,
+  }: {
+    readonly start: number;
+    readonly signal: AbortSignal | undefined;
+    readonly token: string | undefined;
+  },
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
       headers: {
         'user-agent': 'rivulet',
         ...(start === 0 ? {} : { range: `bytes=${start}-` }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
       timeout: IDLE_MS,
       ...(signal === undefined ? {} : { signal }),

@@ -1,6 +1,5 @@
-import { sql, type Selectable, type SqlBool } from 'kysely';
+import { sql, type SqlBool } from 'kysely';
 
-import type { Digest } from '../../digest.ts';
 import type {
   DeltaCatalog,
   DeltaCoverage,
@@ -11,18 +10,19 @@ import type {
   DeltaState,
 } from '../delta-catalog.ts';
 import type { Lease } from '../layer-catalog.ts';
-import type { Schema } from '../schema.ts';
 import { nameStored } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { resultColumns, toDelta } from './delta-rows.ts';
-import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
+import { SqlMatrixTable } from './matrix-table.ts';
 
 /** The matrix of deltas; also the builders' queue. */
 export class SqlDeltas implements DeltaCatalog {
   readonly #context: SqlContext;
+  readonly #matrix: SqlMatrixTable<'deltas'>;
 
   constructor(context: SqlContext) {
     this.#context = context;
+    this.#matrix = new SqlMatrixTable(context, 'deltas', 'delta');
   }
 
   async ensure(pairs: readonly DeltaPair[]): Promise<number> {
@@ -70,38 +70,8 @@ export class SqlDeltas implements DeltaCatalog {
     owner: string,
     leaseMs: number,
   ): Promise<{ readonly delta: DeltaRow; readonly lease: Lease } | undefined> {
-    const { db, clock } = this.#context;
-    const nowMs = clock();
-    const row = await db
-      .updateTable('deltas')
-      .set({
-        state: 'building',
-        attempts: sql<number>`attempts + 1`,
-        progress: 0,
-        updated_ms: nowMs,
-        ...claimed(owner, nowMs + leaseMs),
-      })
-      .where('id', '=', (eb) =>
-        eb
-          .selectFrom('deltas as free')
-          .select('free.id')
-          .where((is) =>
-            is.or([
-              is('free.state', '=', 'pending').and('free.due_ms', '<=', nowMs),
-              is('free.state', 'in', ['building', 'proving']).and(
-                'free.lease_until_ms',
-                '<=',
-                nowMs,
-              ),
-            ]),
-          )
-          .orderBy('free.due_ms')
-          .orderBy('free.id')
-          .limit(1),
-      )
-      .returningAll()
-      .executeTakeFirst();
-    return row && { delta: toDelta(row), lease: { owner, fence: row.fence } };
+    const claim = await this.#matrix.claim(owner, leaseMs);
+    return claim && { delta: toDelta(claim.row), lease: claim.lease };
   }
 
   async progress(
@@ -111,30 +81,23 @@ export class SqlDeltas implements DeltaCatalog {
     progress: number,
     leaseMs: number,
   ): Promise<void> {
-    const nowMs = this.#context.clock();
-    await this.#updateHeld(id, lease, {
-      state,
-      progress: Math.min(1, Math.max(0, progress)),
-      lease_until_ms: nowMs + leaseMs,
-    });
+    await this.#matrix.progress(id, lease, state, progress, leaseMs);
   }
 
   async publish(id: number, lease: Lease, result: DeltaResult): Promise<void> {
-    await this.#updateHeld(
-      id,
-      lease,
-      { state: 'published', progress: 1, reason: null, ...resultColumns(result), ...UNCLAIMED },
-      [result.digest],
-    );
+    await this.#matrix.end(id, lease, {
+      state: 'published',
+      reason: null,
+      result: resultColumns(result),
+      more: (tx, nowMs) => nameStored(tx, [result.digest], nowMs),
+    });
   }
 
   async reject(id: number, lease: Lease, reason: string, result: DeltaResult): Promise<void> {
-    await this.#updateHeld(id, lease, {
+    await this.#matrix.end(id, lease, {
       state: 'rejected',
-      progress: 1,
       reason,
-      ...resultColumns(result),
-      ...UNCLAIMED,
+      result: resultColumns(result),
     });
   }
 
@@ -144,35 +107,15 @@ export class SqlDeltas implements DeltaCatalog {
     reason: string,
     retryAtMs: number | undefined,
   ): Promise<void> {
-    await this.#updateHeld(id, lease, {
-      state: retryAtMs === undefined ? 'failed' : 'pending',
-      progress: 0,
-      reason,
-      ...(retryAtMs !== undefined && { due_ms: retryAtMs }),
-      ...UNCLAIMED,
-    });
+    await this.#matrix.fail(id, lease, reason, retryAtMs);
   }
 
   async retire(ids: readonly number[]): Promise<void> {
-    const { db, clock } = this.#context;
-    await db.transaction().execute(async (tx) => {
-      for (const batch of batches(ids)) {
-        await tx
-          .updateTable('deltas')
-          .set({ state: 'retired', progress: 0, updated_ms: clock(), ...UNCLAIMED })
-          .where('id', 'in', batch)
-          .where('state', '<>', 'retired')
-          .execute();
-      }
-    });
+    await this.#matrix.retire(ids);
   }
 
   async get(id: number): Promise<DeltaRow | undefined> {
-    const row = await this.#context.db
-      .selectFrom('deltas')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirst();
+    const row = await this.#matrix.get(id);
     return row && toDelta(row);
   }
 
@@ -201,58 +144,11 @@ export class SqlDeltas implements DeltaCatalog {
   }
 
   async counts(): Promise<Readonly<Record<DeltaState, number>>> {
-    const counts = {
-      pending: 0,
-      building: 0,
-      proving: 0,
-      published: 0,
-      rejected: 0,
-      failed: 0,
-      retired: 0,
-    };
-    const rows = await this.#context.db
-      .selectFrom('deltas')
-      .select(['state', sql<number>`count(*)`.as('rows')])
-      .groupBy('state')
-      .execute();
-    for (const { state, rows: n } of rows) counts[state] = n;
-    return counts;
+    return this.#matrix.counts();
   }
 
   async coverage(): Promise<readonly DeltaCoverage[]> {
-    return this.#context.db
-      .selectFrom('deltas')
-      .select([
-        'repo',
-        sql<number>`count(*)`.as('wanted'),
-        sql<number>`sum(state in ('published', 'rejected'))`.as('done'),
-      ])
-      .where('state', '!=', 'retired')
-      .groupBy('repo')
-      .orderBy('repo')
-      .execute();
-  }
-
-  async #updateHeld(
-    id: number,
-    lease: Lease,
-    change: Partial<Omit<Selectable<Schema['deltas']>, 'id' | 'fence'>>,
-    stored: readonly Digest[] = [],
-  ): Promise<void> {
-    const { db, clock } = this.#context;
-    await db.transaction().execute(async (tx) => {
-      const nowMs = clock();
-      await nameStored(tx, stored, nowMs);
-      const { numUpdatedRows } = await tx
-        .updateTable('deltas')
-        .set({ updated_ms: nowMs, ...change })
-        .where('id', '=', id)
-        .where('state', 'in', ['building', 'proving'])
-        .where('owner', '=', lease.owner)
-        .where('fence', '=', lease.fence)
-        .executeTakeFirst();
-      expectHeld(numUpdatedRows, `delta ${id}`, lease);
-    });
+    return this.#matrix.coverage();
   }
 }
 

@@ -1,18 +1,29 @@
-import type { Selectable, Transaction } from 'kysely';
 import { sql } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import { StorageError } from '../../errors.ts';
+import type { OstreeChecksum } from '../../ostree/checksum.ts';
 import type {
   DecisionRow,
   DeviceCount,
   DeviceEvent,
+  DeviceKind,
+  DevicePage,
   DeviceRow,
   FleetCatalog,
+  LiveCommit,
+  LiveImage,
 } from '../fleet-catalog.ts';
-import type { Page } from '../repository-catalog.ts';
-import type { Schema } from '../schema.ts';
-import { batches, type SqlContext } from './context.ts';
+import type { SqlContext } from './context.ts';
+import { addEvents, moveDevice } from './fleet-events.ts';
+import {
+  isDeviceOf,
+  toDecision,
+  toDevice,
+  toEvent,
+  toLiveCommit,
+  toLiveImage,
+} from './fleet-rows.ts';
 
 /** Devices, what was decided for them, and what they reported. */
 export class SqlFleet implements FleetCatalog {
@@ -27,21 +38,22 @@ export class SqlFleet implements FleetCatalog {
    * and a sighting that does not know the version or the region leaves what is known.
    */
   async seen(device: DeviceRow): Promise<void> {
-    const { id, product, channel, platform, region, seenMs } = device;
+    const { id, kind, product, channel, region, seenMs } = device;
     await this.#context.db
       .insertInto('devices')
       .values({
         id,
+        kind,
         product,
         channel,
-        platform,
+        platform: device.kind === 'oci' ? device.platform : '',
         region,
         current: device.current ?? null,
         seen_ms: seenMs,
       })
       .onConflict((oc) =>
         oc
-          .column('id')
+          .columns(['id', 'kind'])
           .doUpdateSet((eb) => ({
             product: eb.ref('excluded.product'),
             channel: eb.ref('excluded.channel'),
@@ -55,43 +67,59 @@ export class SqlFleet implements FleetCatalog {
       .execute();
   }
 
-  async device(id: string): Promise<DeviceRow | undefined> {
+  async device<K extends DeviceKind>(
+    id: string,
+    kind: K,
+  ): Promise<Extract<DeviceRow, { readonly kind: K }> | undefined> {
     const row = await this.#context.db
       .selectFrom('devices')
       .selectAll()
       .where('id', '=', id)
+      .where('kind', '=', kind)
       .executeTakeFirst();
-    return row && toDevice(row);
+    const device = row && toDevice(row);
+    return device !== undefined && isDeviceOf(kind, device) ? device : undefined;
   }
 
-  async devices(page: Page): Promise<readonly DeviceRow[]> {
-    let query = this.#context.db.selectFrom('devices').selectAll().orderBy('id').limit(page.limit);
-    if (page.last !== undefined) query = query.where('id', '>', page.last);
+  async devices({ last, limit }: DevicePage): Promise<readonly DeviceRow[]> {
+    const { db } = this.#context;
+    let query = db.selectFrom('devices').selectAll().orderBy('id').orderBy('kind').limit(limit);
+    if (last !== undefined) {
+      const { id, kind } = last;
+      query =
+        kind === undefined
+          ? query.where('id', '>', id)
+          : query.where((eb) => eb(eb.refTuple('id', 'kind'), '>', eb.tuple(id, kind)));
+    }
     return (await query.execute()).map(toDevice);
   }
 
   async counts(): Promise<readonly DeviceCount[]> {
     const rows = await this.#context.db
       .selectFrom('devices')
-      .select(['product', 'platform', 'region', 'current', sql<number>`count(*)`.as('devices')])
-      .groupBy(['product', 'platform', 'region', 'current'])
+      .select([
+        'kind',
+        'product',
+        'platform',
+        'region',
+        'current',
+        sql<number>`count(*)`.as('devices'),
+      ])
+      .groupBy(['kind', 'product', 'platform', 'region', 'current'])
       .execute();
-    return rows.map(({ current, ...row }) => ({ ...row, ...(current !== null && { current }) }));
+    return rows.map(({ current, platform, ...row }) => ({
+      ...row,
+      ...(row.kind === 'oci' && { platform }),
+      ...(current !== null && { current }),
+    }));
   }
 
-  async live(sinceMs: number): ReturnType<FleetCatalog['live']> {
-    return this.#context.db
-      .selectFrom('devices')
-      .select(['product', 'channel', 'platform', 'current'])
-      .distinct()
-      .where('seen_ms', '>=', sinceMs)
-      .where('current', 'is not', null)
-      .orderBy('product')
-      .orderBy('channel')
-      .orderBy('platform')
-      .orderBy('current')
-      .$narrowType<{ current: Digest }>()
-      .execute();
+  async liveImages(sinceMs: number): Promise<readonly LiveImage[]> {
+    return (await this.#live('oci', sinceMs)).map(toLiveImage);
+  }
+
+  async liveCommits(sinceMs: number): Promise<readonly LiveCommit[]> {
+    return (await this.#live('ostree', sinceMs)).map(toLiveCommit);
   }
 
   async decide(decision: DecisionRow): Promise<void> {
@@ -99,6 +127,7 @@ export class SqlFleet implements FleetCatalog {
       .insertInto('decisions')
       .values({
         id: decision.id,
+        kind: decision.kind,
         device_id: decision.deviceId,
         product: decision.product,
         from_digest: decision.from ?? null,
@@ -145,89 +174,20 @@ export class SqlFleet implements FleetCatalog {
       .execute();
     return rows.map(toEvent);
   }
-}
 
-async function addEvents(
-  tx: Transaction<Schema>,
-  decisionId: string,
-  events: readonly DeviceEvent[],
-): Promise<readonly Pick<DeviceEvent, 'seq' | 'type'>[]> {
-  const rows = events.map((event) => ({
-    decision_id: decisionId,
-    seq: event.seq,
-    type: event.type,
-    at_ms: event.atMs,
-    plan: event.plan ?? null,
-    bytes: event.bytes ?? null,
-    code: event.code ?? null,
-    message: event.message ?? null,
-  }));
-  const added: Pick<DeviceEvent, 'seq' | 'type'>[] = [];
-  for (const batch of batches(rows)) {
-    const inserted = await tx
-      .insertInto('events')
-      .values(batch)
-      .onConflict((oc) => oc.columns(['decision_id', 'seq']).doNothing())
-      .returning(['seq', 'type'])
+  async #live(kind: DeviceKind, sinceMs: number) {
+    return this.#context.db
+      .selectFrom('devices')
+      .select(['product', 'channel', 'platform', 'current'])
+      .distinct()
+      .where('kind', '=', kind)
+      .where('seen_ms', '>=', sinceMs)
+      .where('current', 'is not', null)
+      .orderBy('product')
+      .orderBy('channel')
+      .orderBy('platform')
+      .orderBy('current')
+      .$narrowType<{ current: Digest | OstreeChecksum }>()
       .execute();
-    added.push(...inserted);
   }
-  return added;
-}
-
-/** The device runs the decision's target now, unless a later decision of its was healthy already. */
-async function moveDevice(
-  tx: Transaction<Schema>,
-  decision: Selectable<Schema['decisions']>,
-): Promise<void> {
-  const later = await tx
-    .selectFrom('decisions as d')
-    .innerJoin('events as e', 'e.decision_id', 'd.id')
-    .select('d.id')
-    .where('d.device_id', '=', decision.device_id)
-    .where('d.created_ms', '>', decision.created_ms)
-    .where('e.type', '=', 'healthy')
-    .limit(1)
-    .executeTakeFirst();
-  if (later !== undefined) return;
-  await tx
-    .updateTable('devices')
-    .set({ current: decision.to_digest })
-    .where('id', '=', decision.device_id)
-    .execute();
-}
-
-function toDevice(row: Selectable<Schema['devices']>): DeviceRow {
-  return {
-    id: row.id,
-    product: row.product,
-    channel: row.channel,
-    platform: row.platform,
-    region: row.region,
-    ...(row.current !== null && { current: row.current }),
-    seenMs: row.seen_ms,
-  };
-}
-
-function toDecision(row: Selectable<Schema['decisions']>): DecisionRow {
-  return {
-    id: row.id,
-    deviceId: row.device_id,
-    product: row.product,
-    ...(row.from_digest !== null && { from: row.from_digest }),
-    to: row.to_digest,
-    createdMs: row.created_ms,
-  };
-}
-
-function toEvent(row: Selectable<Schema['events']>): DeviceEvent {
-  return {
-    seq: row.seq,
-    type: row.type,
-    atMs: row.at_ms,
-    ...(row.plan !== null && { plan: row.plan }),
-    ...(row.bytes !== null && { bytes: row.bytes }),
-    ...(row.code !== null && { code: row.code }),
-    ...(row.message !== null && { message: row.message }),
-  };
 }

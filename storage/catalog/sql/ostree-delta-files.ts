@@ -6,11 +6,13 @@ import type {
   OstreeDeltaFile,
   OstreeDeltaName,
   OstreeDeltaServed,
+  OstreeLoose,
 } from '../ostree-delta-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { nameStored } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { fromColumn, fromOf } from './ostree-delta-rows.ts';
+import { looseOf } from './ostree-loose.ts';
 
 /** Names stored files; `unavailable` when one is being collected. */
 export async function nameFiles(
@@ -44,7 +46,7 @@ export async function dropFiles(tx: Transaction<Schema>, deltas: readonly number
   }
 }
 
-/** What clients ask for of static deltas. */
+/** What clients ask for of static deltas, and what they take without one. */
 export class SqlOstreeDeltaFiles {
   readonly #context: SqlContext;
 
@@ -77,6 +79,10 @@ export class SqlOstreeDeltaFiles {
         ]),
       )
       .executeTakeFirst();
+  }
+
+  async loose(delta: OstreeDeltaName): Promise<OstreeLoose> {
+    return looseOf(this.#context, delta);
   }
 
   async published(repo: RepoName, to: OstreeChecksum): Promise<readonly OstreeDeltaServed[]> {

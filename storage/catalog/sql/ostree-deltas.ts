@@ -1,4 +1,4 @@
-import { sql, type Selectable, type SqlBool, type Transaction } from 'kysely';
+import { sql, type SqlBool } from 'kysely';
 
 import type { DeltaCoverage, DeltaState } from '../delta-catalog.ts';
 import type { Lease } from '../layer-catalog.ts';
@@ -10,22 +10,21 @@ import type {
   OstreeDeltaResult,
   OstreeDeltaRow,
 } from '../ostree-delta-catalog.ts';
-import type { Schema } from '../schema.ts';
-import { batches, type SqlContext } from './context.ts';
-import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
+import type { SqlContext } from './context.ts';
+import { SqlMatrixTable } from './matrix-table.ts';
 import { dropFiles, nameFiles, SqlOstreeDeltaFiles } from './ostree-delta-files.ts';
 import { ensurePairs } from './ostree-delta-pairs.ts';
 import { fromColumn, ostreeResultColumns, toOstreeDelta } from './ostree-delta-rows.ts';
 
-type Change = Partial<Omit<Selectable<Schema['ostree_deltas']>, 'id' | 'fence'>>;
-
 /** The matrix of static deltas and the builders' queue; what is served comes from {@link SqlOstreeDeltaFiles}. */
 export class SqlOstreeDeltas extends SqlOstreeDeltaFiles implements OstreeDeltaCatalog {
   readonly #context: SqlContext;
+  readonly #matrix: SqlMatrixTable<'ostree_deltas'>;
 
   constructor(context: SqlContext) {
     super(context);
     this.#context = context;
+    this.#matrix = new SqlMatrixTable(context, 'ostree_deltas', 'static delta');
   }
 
   async ensure(pairs: readonly OstreeDeltaPair[], keptSinceMs: number): Promise<number> {
@@ -38,38 +37,8 @@ export class SqlOstreeDeltas extends SqlOstreeDeltaFiles implements OstreeDeltaC
     owner: string,
     leaseMs: number,
   ): Promise<{ readonly delta: OstreeDeltaRow; readonly lease: Lease } | undefined> {
-    const { db, clock } = this.#context;
-    const nowMs = clock();
-    const row = await db
-      .updateTable('ostree_deltas')
-      .set({
-        state: 'building',
-        attempts: sql<number>`attempts + 1`,
-        progress: 0,
-        updated_ms: nowMs,
-        ...claimed(owner, nowMs + leaseMs),
-      })
-      .where('id', '=', (eb) =>
-        eb
-          .selectFrom('ostree_deltas as free')
-          .select('free.id')
-          .where((is) =>
-            is.or([
-              is('free.state', '=', 'pending').and('free.due_ms', '<=', nowMs),
-              is('free.state', 'in', ['building', 'proving']).and(
-                'free.lease_until_ms',
-                '<=',
-                nowMs,
-              ),
-            ]),
-          )
-          .orderBy('free.due_ms')
-          .orderBy('free.id')
-          .limit(1),
-      )
-      .returningAll()
-      .executeTakeFirst();
-    return row && { delta: toOstreeDelta(row), lease: { owner, fence: row.fence } };
+    const claim = await this.#matrix.claim(owner, leaseMs);
+    return claim && { delta: toOstreeDelta(claim.row), lease: claim.lease };
   }
 
   async progress(
@@ -79,14 +48,11 @@ export class SqlOstreeDeltas extends SqlOstreeDeltaFiles implements OstreeDeltaC
     progress: number,
     leaseMs: number,
   ): Promise<void> {
-    const lease_until_ms = this.#context.clock() + leaseMs;
-    const fraction = Math.min(1, Math.max(0, progress));
-    await this.#updateHeld(id, lease, { state, progress: fraction, lease_until_ms });
+    await this.#matrix.progress(id, lease, state, progress, leaseMs);
   }
 
   async keepFile(id: number, lease: Lease, file: OstreeDeltaFile): Promise<void> {
-    const nowMs = this.#context.clock();
-    await this.#updateHeld(id, lease, {}, (tx) => nameFiles(tx, id, [file], nowMs));
+    await this.#matrix.touch(id, lease, (tx, nowMs) => nameFiles(tx, id, [file], nowMs));
   }
 
   async publish(
@@ -95,17 +61,24 @@ export class SqlOstreeDeltas extends SqlOstreeDeltaFiles implements OstreeDeltaC
     result: OstreeDeltaResult,
     files: readonly OstreeDeltaFile[],
   ): Promise<void> {
-    const nowMs = this.#context.clock();
-    const change = { ...ended('published', null), ...ostreeResultColumns(result) };
-    await this.#updateHeld(id, lease, change, async (tx) => {
-      await dropFiles(tx, [id]);
-      await nameFiles(tx, id, files, nowMs);
+    await this.#matrix.end(id, lease, {
+      state: 'published',
+      reason: null,
+      result: ostreeResultColumns(result),
+      more: async (tx, nowMs) => {
+        await dropFiles(tx, [id]);
+        await nameFiles(tx, id, files, nowMs);
+      },
     });
   }
 
   async reject(id: number, lease: Lease, reason: string, result: OstreeDeltaResult): Promise<void> {
-    const change = { ...ended('rejected', reason), ...ostreeResultColumns(result) };
-    await this.#updateHeld(id, lease, change, (tx) => dropFiles(tx, [id]));
+    await this.#matrix.end(id, lease, {
+      state: 'rejected',
+      reason,
+      result: ostreeResultColumns(result),
+      more: (tx) => dropFiles(tx, [id]),
+    });
   }
 
   async fail(
@@ -114,36 +87,15 @@ export class SqlOstreeDeltas extends SqlOstreeDeltaFiles implements OstreeDeltaC
     reason: string,
     retryAtMs: number | undefined,
   ): Promise<void> {
-    const change: Change = { progress: 0, reason, ...UNCLAIMED };
-    if (retryAtMs !== undefined) {
-      await this.#updateHeld(id, lease, { ...change, state: 'pending', due_ms: retryAtMs });
-    } else {
-      await this.#updateHeld(id, lease, { ...change, state: 'failed' }, (tx) =>
-        dropFiles(tx, [id]),
-      );
-    }
+    await this.#matrix.fail(id, lease, reason, retryAtMs, (tx) => dropFiles(tx, [id]));
   }
 
   async retire(ids: readonly number[]): Promise<void> {
-    const { db, clock } = this.#context;
-    await db.transaction().execute(async (tx) => {
-      for (const batch of batches(ids)) {
-        await tx
-          .updateTable('ostree_deltas')
-          .set({ state: 'retired', progress: 0, updated_ms: clock(), ...UNCLAIMED })
-          .where('id', 'in', batch)
-          .where('state', '<>', 'retired')
-          .execute();
-      }
-    });
+    await this.#matrix.retire(ids);
   }
 
   async get(id: number): Promise<OstreeDeltaRow | undefined> {
-    const row = await this.#context.db
-      .selectFrom('ostree_deltas')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirst();
+    const row = await this.#matrix.get(id);
     return row && toOstreeDelta(row);
   }
 
@@ -173,62 +125,10 @@ export class SqlOstreeDeltas extends SqlOstreeDeltaFiles implements OstreeDeltaC
   }
 
   async counts(): Promise<Readonly<Record<DeltaState, number>>> {
-    const rows = await this.#context.db
-      .selectFrom('ostree_deltas')
-      .select(['state', sql<number>`count(*)`.as('rows')])
-      .groupBy('state')
-      .execute();
-    const counts = { ...NONE };
-    for (const { state, rows: n } of rows) counts[state] = n;
-    return counts;
+    return this.#matrix.counts();
   }
 
   async coverage(): Promise<readonly DeltaCoverage[]> {
-    return this.#context.db
-      .selectFrom('ostree_deltas')
-      .select([
-        'repo',
-        sql<number>`count(*)`.as('wanted'),
-        sql<number>`sum(state in ('published', 'rejected'))`.as('done'),
-      ])
-      .where('state', '!=', 'retired')
-      .groupBy('repo')
-      .orderBy('repo')
-      .execute();
+    return this.#matrix.coverage();
   }
-
-  async #updateHeld(
-    id: number,
-    lease: Lease,
-    change: Change,
-    more: (tx: Transaction<Schema>) => Promise<void> = () => Promise.resolve(),
-  ): Promise<void> {
-    const { db, clock } = this.#context;
-    await db.transaction().execute(async (tx) => {
-      const { numUpdatedRows } = await tx
-        .updateTable('ostree_deltas')
-        .set({ updated_ms: clock(), ...change })
-        .where('id', '=', id)
-        .where('state', 'in', ['building', 'proving'])
-        .where('owner', '=', lease.owner)
-        .where('fence', '=', lease.fence)
-        .executeTakeFirst();
-      expectHeld(numUpdatedRows, `static delta ${id}`, lease);
-      await more(tx);
-    });
-  }
-}
-
-const NONE: Readonly<Record<DeltaState, number>> = {
-  pending: 0,
-  building: 0,
-  proving: 0,
-  published: 0,
-  rejected: 0,
-  failed: 0,
-  retired: 0,
-};
-
-function ended(state: 'published' | 'rejected', reason: string | null) {
-  return { state, reason, progress: 1, ...UNCLAIMED } as const;
 }

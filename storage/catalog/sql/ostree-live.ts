@@ -7,7 +7,7 @@ import type { Schema } from '../schema.ts';
 
 /**
  * Commits that refs hold, with how many are before each: where a ref is, where its log says that it was,
- * and parents of those.
+ * and parents of those; and what devices run that follow a ref, without parents.
  */
 function keptCommits(cutoff: GcCutoff, repo?: RepoName): RawBuilder<unknown> {
   const only = repo === undefined ? sql`true` : sql`repo = ${repo}`;
@@ -21,6 +21,14 @@ function keptCommits(cutoff: GcCutoff, repo?: RepoName): RawBuilder<unknown> {
       ) g
       join ostree_objects o on o.checksum = g.checksum and o.kind = 'commit'
       where g.depth < ${cutoff.keptCommits}
+    union
+    select d.repo, o.id, ${cutoff.keptCommits} from (
+        select product as repo, channel as ref, current from devices
+          where kind = 'ostree' and seen_ms >= ${cutoff.liveSinceMs}
+      ) d
+      join ostree_refs r on r.repo = d.repo and r.ref = d.ref
+      join ostree_objects o on o.checksum = d.current and o.kind = 'commit'
+      where ${repo === undefined ? sql`true` : sql`d.repo = ${repo}`}
     union
     select kept.repo, e.child, kept.depth + 1 from kept
       join ostree_edges e on e.parent = kept.object and e.history = 1

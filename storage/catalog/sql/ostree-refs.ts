@@ -68,18 +68,26 @@ export class SqlOstreeRefs {
     return refAt(this.#context.db, repo, ref);
   }
 
-  async refs(repo: RepoName): Promise<readonly OstreeRefRow[]> {
-    return this.#context.db
+  async refs(repo: RepoName, only?: OstreeRef): Promise<readonly OstreeRefRow[]> {
+    let query = this.#context.db
       .selectFrom('ostree_refs as r')
       .innerJoin('ostree_objects as o', (join) =>
         join.onRef('o.checksum', '=', 'r.checksum').on('o.kind', '=', 'commit'),
       )
       .select(['r.ref', 'r.checksum', 'o.size', 'r.updated_ms as updatedMs'])
+      .select((eb) =>
+        eb
+          .selectFrom('ostree_ref_log as g')
+          .select((of) => of.fn.max('g.id').as('newest'))
+          .whereRef('g.repo', '=', 'r.repo')
+          .whereRef('g.ref', '=', 'r.ref')
+          .as('moveId'),
+      )
       .where('r.repo', '=', repo)
       .where('o.size', 'is not', null)
-      .$narrowType<{ size: number }>()
-      .orderBy('r.ref')
-      .execute();
+      .orderBy('r.ref');
+    if (only !== undefined) query = query.where('r.ref', '=', only);
+    return query.$narrowType<{ size: number; moveId: number }>().execute();
   }
 
   async refLog(repo: RepoName, ref: OstreeRef, limit: number): Promise<readonly OstreeRefMove[]> {

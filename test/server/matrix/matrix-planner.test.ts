@@ -48,6 +48,7 @@ async function pairs(platform: string): Promise<string[]> {
 
 async function runs(device: string, current: Digest | undefined): Promise<void> {
   await fixture.store.catalog.fleet.seen({
+    kind: 'oci',
     id: device,
     product: REPO,
     channel: STABLE,

@@ -128,7 +128,7 @@ describe('an origin counts', () => {
     const { fleet } = origin.store.catalog;
     for (let i = 0; i < 520; i += 1) {
       const facts = { product: REPO, channel: STABLE, platform: 'linux/amd64', region: `r${i}` };
-      await fleet.seen({ id: `device-${i}`, ...facts, seenMs: 1 });
+      await fleet.seen({ kind: 'oci', id: `device-${i}`, ...facts, seenMs: 1 });
     }
     const text = await (await fetch(`${origin.url}/metrics`)).text();
     const series = readExposition(text).filter(({ name }) => name === 'rivulet_devices');

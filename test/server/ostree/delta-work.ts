@@ -6,7 +6,8 @@ import type { OpenedStore } from '../../../server/open-store.ts';
 
 /** Plans the matrix of static deltas and builds all of it here, as a builder does; how each job ended. */
 export async function buildStaticDeltas({ blobs, catalog }: OpenedStore): Promise<string[]> {
-  const planner = new OstreePlanner({ catalog, matrix: { releases: 2 }, clock: Date.now });
+  const matrix = { releases: 2, liveMs: 3_600_000 };
+  const planner = new OstreePlanner({ catalog, matrix, clock: Date.now });
   await planner.reconcile();
   const outcomes: string[] = [];
   for (;;) {

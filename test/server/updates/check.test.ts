@@ -173,8 +173,9 @@ describe('the device is filed', () => {
   it('as it reports itself, with the region of its cache', async () => {
     const ask = { ...running(old.digest), region: 'us' };
     await origin.check(ask, { [DEVICE_HEADER]: 'filed', 'rivulet-region': 'eu' });
-    expect(await origin.store.catalog.fleet.device('filed')).toEqual({
+    expect(await origin.store.catalog.fleet.device('filed', 'oci')).toEqual({
       id: 'filed',
+      kind: 'oci',
       product: REPO,
       channel: STABLE,
       platform: 'linux/amd64',
@@ -186,7 +187,7 @@ describe('the device is filed', () => {
 
   it('again when it changed or after a while, not at each check', async () => {
     const headers = { [DEVICE_HEADER]: 'again' };
-    const seen = async () => (await origin.store.catalog.fleet.device('again'))?.seenMs;
+    const seen = async () => (await origin.store.catalog.fleet.device('again', 'oci'))?.seenMs;
     const startMs = origin.nowMs;
     await origin.check(running(old.digest), headers);
     origin.nowMs = startMs + 1000;
@@ -223,7 +224,7 @@ describe('events', () => {
     expect(await (await report(offered.id, body)).json()).toEqual({ recorded: 2 });
     expect(await (await report(offered.id, body)).json()).toEqual({ recorded: 0 });
     expect(await origin.store.catalog.fleet.events(offered.id)).toHaveLength(2);
-    const device = await origin.store.catalog.fleet.device('reporter');
+    const device = await origin.store.catalog.fleet.device('reporter', 'oci');
     expect(device?.current).toBe(offered.target.digest);
 
     const stolen = await report(offered.id, body, 'somebody-else');
@@ -243,7 +244,7 @@ describe('events', () => {
       deviceId: 'stranger',
       to: named('x'),
     });
-    expect(await origin.store.catalog.fleet.device('stranger')).toMatchObject({
+    expect(await origin.store.catalog.fleet.device('stranger', 'oci')).toMatchObject({
       platform: 'linux/arm/v7',
       current: named('x'),
     });

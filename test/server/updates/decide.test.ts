@@ -2,19 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { CheckRequest, Decision, PlanKind } from '../../../delta/agent/protocol.ts';
-import {
-  DECISION_TTL_MS,
-  decide,
-  decisionId,
-  type DecideOutcome,
-} from '../../../server/updates/decide.ts';
+import { decide } from '../../../server/updates/decide.ts';
+import { DECISION_TTL_MS, decisionId, type Outcome } from '../../../server/updates/outcome.ts';
 import { layer, named, sampleAsk, sampleFacts, samplePlatform } from './sample.ts';
 
-const env = { deviceId: 'device-1', nowMs: 5000, blobBases: ['http://127.0.0.1:1/v1/blobs/'] };
+const env = { deviceId: 'device-1', nowMs: 5000, servers: ['http://127.0.0.1:1'] };
 const FULL = 60_000 + 40_000 + 1200 + 800;
 const KINDS: readonly PlanKind[] = ['delta', 'chunks', 'full'];
 
-function decision(outcome: DecideOutcome): Decision {
+function decision(outcome: Outcome<Decision>): Decision {
   if (outcome.kind !== 'update') throw new Error(`no update: ${outcome.reason}`);
   return outcome.decision;
 }
@@ -34,7 +30,7 @@ describe('decide', () => {
       platform: 'linux/amd64',
       target: { digest: named('v2'), size: 800, releaseCounter: 7 },
       from: named('v1'),
-      blobs: env.blobBases,
+      blobs: ['http://127.0.0.1:1/v1/blobs/'],
       expiresMs: 5000 + DECISION_TTL_MS,
     });
     expect(plans.map(({ kind, size }) => [kind, size])).toEqual([
@@ -167,9 +163,9 @@ describe('platforms', () => {
 
 describe('the decision id', () => {
   it('is the same from any server at any time, and another for any other step', () => {
-    const at = (nowMs: number, deviceId = 'device-1', base = 'http://a/v1/blobs/') =>
-      decision(decide(sampleFacts(), sampleAsk('v1'), { deviceId, nowMs, blobBases: [base] })).id;
-    expect(at(99_999, 'device-1', 'http://b/v1/blobs/')).toBe(at(1));
+    const at = (nowMs: number, deviceId = 'device-1', base = 'http://a') =>
+      decision(decide(sampleFacts(), sampleAsk('v1'), { deviceId, nowMs, servers: [base] })).id;
+    expect(at(99_999, 'device-1', 'http://b')).toBe(at(1));
     expect(at(1, 'device-2')).not.toBe(at(1));
     const ids = [
       decisionId('d', 1, undefined, named('x')),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { OstreeCheckRequest } from '../../../delta/agent/ostree-protocol.ts';
 import { DEVICE_HEADER, type CheckRequest } from '../../../delta/agent/protocol.ts';
 import { listen, type HttpServer } from '../../../server/http/http-server.ts';
 import { loadContract, type Contract } from '../../../server/http/validate.ts';
@@ -27,6 +28,7 @@ export interface OriginFixture {
   pokes: number;
   nowMs: number;
   check(ask: CheckRequest, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  checkOstree(ask: OstreeCheckRequest): Promise<Response>;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export async function startOriginFixture(): Promise<OriginFixture> {
     pokes: 0,
     nowMs: 1_764_000_000_000,
     check: (ask, headers = {}) => post(server, '/v1/check', ask, headers),
+    checkOstree: (ask) => post(server, '/v1/check', ask),
     close: async () => {
       await server.close(0);
       await store.close();

@@ -11,7 +11,12 @@ import { pair } from './pairs.ts';
 const HOUR = 3_600_000;
 
 function cutoffAt(nowMs: number): GcCutoff {
-  return { unnamedBeforeMs: nowMs - HOUR, retiredBeforeMs: nowMs - HOUR, keptCommits: 10 };
+  return {
+    unnamedBeforeMs: nowMs - HOUR,
+    retiredBeforeMs: nowMs - HOUR,
+    keptCommits: 10,
+    liveSinceMs: nowMs - HOUR,
+  };
 }
 
 const layerOf = (text: string) => ({ digest: named(text), kind: 'layer' as const });

@@ -9,7 +9,7 @@ import type {
 import { parseOstreeRef } from '../../../storage/ostree/ref-name.ts';
 import type { CatalogUnderTest } from '../catalog.ts';
 import { named, OTHER, REPO } from './names.ts';
-import { MAIN, sum } from './ostree-names.ts';
+import { batchOf, MAIN, sum, tree } from './ostree-names.ts';
 
 const HOUR = 3_600_000;
 
@@ -208,6 +208,7 @@ export function ostreeDeltaSuite(setup: CatalogUnderTest): void {
         unnamedBeforeMs: clock.nowMs - HOUR,
         retiredBeforeMs: clock.nowMs - HOUR,
         keptCommits: 10,
+        liveSinceMs: 0,
       });
       const reached = async (texts: readonly string[]) => {
         const found = await gc.reachable(texts.map(named), cutoff());
@@ -233,6 +234,23 @@ export function ostreeDeltaSuite(setup: CatalogUnderTest): void {
       expect(await ostreeDeltas.get(old)).toBeUndefined();
     });
 
+    test('loose objects of a commit count, less those of another that the repository has', async () => {
+      const { ostree, ostreeDeltas } = (await setup()).catalog;
+      const header = 'header of x'.length;
+      const metadata = 20;
+      const file = header + 8 + 10;
+      for (const { all } of [tree('1', ['a', 'b']), tree('2', ['c', 'b'])]) {
+        await ostree.addObjects(REPO, batchOf(...all));
+      }
+      const loose = (from: string | undefined, to: string, repo = REPO) =>
+        ostreeDeltas.loose({ ...ostreePair(from, to), repo });
+      expect(await loose(undefined, '1')).toEqual({ bytes: 4 * metadata + 2 * file, requests: 6 });
+      expect(await loose('1', '2')).toEqual({ bytes: 2 * metadata + file, requests: 3 });
+      expect(await loose('foreign', '2')).toEqual(await loose(undefined, '2'));
+      expect(await loose('1', 'foreign')).toEqual({ bytes: 0, requests: 0 });
+      expect(await loose(undefined, '1', OTHER)).toEqual({ bytes: 0, requests: 0 });
+    });
+
     test('a file that is being removed is not named', async () => {
       const { catalog, clock } = await setup();
       const { ostreeDeltas, gc } = catalog;
@@ -242,6 +260,7 @@ export function ostreeDeltaSuite(setup: CatalogUnderTest): void {
         unnamedBeforeMs: clock.nowMs,
         retiredBeforeMs: clock.nowMs,
         keptCommits: 10,
+        liveSinceMs: 0,
       };
       await gc.condemn([named('part')], cutoff, clock.nowMs + 1000);
       const naming = ostreeDeltas.publish(id, lease, OSTREE_RESULT, [deltaFile('0', 'part')]);

@@ -11,7 +11,13 @@ import { batchOf, chunkOf, MAIN, nameOf, PACK, record, sum, tree } from './ostre
 const HOUR = 3_600_000;
 
 function cutoffAt(nowMs: number, keptCommits = 10): GcCutoff {
-  return { unnamedBeforeMs: nowMs - HOUR, retiredBeforeMs: nowMs - HOUR, keptCommits };
+  const beforeMs = nowMs - HOUR;
+  return {
+    unnamedBeforeMs: beforeMs,
+    retiredBeforeMs: beforeMs,
+    keptCommits,
+    liveSinceMs: nowMs - 24 * HOUR,
+  };
 }
 
 export function ostreeGcSuite(setup: CatalogUnderTest): void {
@@ -56,6 +62,30 @@ export function ostreeGcSuite(setup: CatalogUnderTest): void {
       // Nothing is left, not even names of commits that were cut off.
       expect(await ostree.packsOf([nameOf('file', 'common')])).toEqual(new Map());
       expect((await catalog.gc.prune(cutoffAt(clock.nowMs), 9)).packs).toBe(1);
+    });
+
+    test('what live devices run stays, without parents, while their ref is there', async () => {
+      const { catalog, clock, ostree } = await history('1', '2', '3', '4');
+      const device = { id: 'dev', kind: 'ostree', product: REPO, region: '' } as const;
+      const at = { current: sum('2'), seenMs: clock.nowMs };
+      await catalog.fleet.seen({ ...device, channel: MAIN, ...at });
+      clock.nowMs += 2 * HOUR;
+      expect(await prune(catalog, clock, 2)).toEqual([3, 3]);
+      expect(await ostree.closureGaps(REPO, sum('2'), 9)).toEqual([]);
+      expect(await ostree.object(REPO, nameOf('commit', '1'))).toBeUndefined();
+      clock.nowMs += 24 * HOUR;
+      expect(await prune(catalog, clock, 2)).toEqual([3, 3]);
+      await catalog.fleet.seen({ ...device, channel: MAIN, ...at, seenMs: clock.nowMs });
+      await catalog.fleet.seen({
+        ...device,
+        id: 'other',
+        channel: MAIN,
+        current: sum('3'),
+        seenMs: clock.nowMs,
+      });
+      expect(await prune(catalog, clock, 1)).toEqual([0, 0]);
+      await ostree.deleteRef(REPO, MAIN);
+      expect(await prune(catalog, clock, 1)).toEqual([9, 9]);
     });
 
     test('parents count where the log says nothing', async () => {

@@ -81,8 +81,10 @@ export function ostreeRefSuite(setup: CatalogUnderTest): void {
       // Whose answer was lost asks again.
       await ostree.moveRef(REPO, MAIN, sum('2'), sum('1'));
       expect(await ostree.refs(REPO)).toEqual([
-        { ref: MAIN, checksum: sum('2'), size: 20, updatedMs: clock.nowMs },
+        { ref: MAIN, checksum: sum('2'), size: 20, updatedMs: clock.nowMs, moveId: 2 },
       ]);
+      expect(await ostree.refs(REPO, MAIN)).toEqual(await ostree.refs(REPO));
+      expect(await ostree.refs(REPO, parseOstreeRef('os/none'))).toEqual([]);
       expect(await ostree.refs(OTHER)).toEqual([]);
       expect(await ostree.resolveRef(REPO, MAIN)).toBe(sum('2'));
     });

@@ -90,7 +90,7 @@ export function ostreeSuite(setup: CatalogUnderTest): void {
 
     test('a pack that is being collected is refused until it is stored again', async () => {
       const { catalog, clock } = await setup();
-      const cutoff = { unnamedBeforeMs: 0, retiredBeforeMs: 0, keptCommits: 10 };
+      const cutoff = { unnamedBeforeMs: 0, retiredBeforeMs: 0, keptCommits: 10, liveSinceMs: 0 };
       await catalog.gc.condemn([named(PACK)], cutoff, clock.nowMs + 1000);
       const add = () => catalog.ostree.addObjects(REPO, batchOf(record('file', 'f')));
       await expect(add()).rejects.toMatchObject({ code: 'unavailable' });

@@ -7,10 +7,13 @@ import { checksumFromBytes } from '../../objects/checksum.ts';
 import { Spool } from '../spool.ts';
 import type { DeltaPart } from '../superblock.ts';
 import { PART_TYPE } from '../unpack-part.ts';
+import { compressPart } from './compress-part.ts';
 import type { DeltaSink, PartFileBytes } from './delta-sink.ts';
-import type { PartBuilder } from './part-builder.ts';
+import type { BuiltPayload, PartBuilder } from './part-builder.ts';
 
 const PIECE_BYTES = 256 * 1024;
+/** From this part of its bytes on, a payload counts as one of patches. */
+const PATCH_SHARE = 1 / 2;
 
 export interface PackOptions extends IoOptions {
   readonly sink: DeltaSink;
@@ -19,6 +22,8 @@ export interface PackOptions extends IoOptions {
   /** See `compressXz`. */
   readonly preset: number;
   readonly niceBytes: number | undefined;
+  /** The kernel, which compresses parts of patches instead, if it is there. */
+  readonly kernel?: WebAssembly.Module | undefined;
   /** Part files of up to this many bytes travel in the superblock. */
   readonly inlineBytes: number;
 }
@@ -47,7 +52,7 @@ export async function packPart(
       await spool.append(bytes);
     };
     await append(Uint8Array.of(PART_TYPE.xz));
-    for await (const bytes of compressXz(payload.pieces(), options)) await append(bytes);
+    for await (const bytes of compressed(builder, payload, options)) await append(bytes);
     const file = fileOf(spool, hash.digest());
     const { contentBytes, objects } = builder;
     const part = { checksum: file.checksum, size: file.size, contentBytes, objects };
@@ -59,6 +64,18 @@ export async function packPart(
   } finally {
     await spool.close();
   }
+}
+
+/** The kernel's encoder is made for streams of bsdiff; all else is liblzma's. */
+function compressed(
+  { patchBytes }: PartBuilder,
+  payload: BuiltPayload,
+  options: PackOptions,
+): AsyncGenerator<Buffer> {
+  const { kernel } = options;
+  return kernel !== undefined && patchBytes >= payload.size * PATCH_SHARE
+    ? compressPart(kernel, payload, options)
+    : compressXz(payload.pieces(), options);
 }
 
 function fileOf(spool: Spool, digest: Buffer): PartFileBytes {

@@ -42,6 +42,7 @@ export class PartBuilder {
   readonly #sources = new Map<Checksum, number>();
   readonly #contents = new Map<string, number>();
   #contentBytes = 0;
+  #patchBytes = 0;
   /** The read source while an object is open. */
   #current: Checksum | undefined;
 
@@ -58,6 +59,11 @@ export class PartBuilder {
   /** Content of regular files and bytes of metadata so far. */
   get contentBytes(): number {
     return this.#contentBytes;
+  }
+
+  /** Bytes of bsdiff streams so far. */
+  get patchBytes(): number {
+    return this.#patchBytes;
   }
 
   /** Bytes of the blob and the operations so far. */
@@ -104,6 +110,7 @@ export class PartBuilder {
         this.#open(file);
         const { size } = coding.stream;
         const offset = await this.#append(coding.stream, { offset: 0, length: size });
+        this.#patchBytes += size;
         this.#write({ kind: 'bspatch', offset, length: size });
         this.#write({ kind: 'close' });
       }

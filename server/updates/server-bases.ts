@@ -12,29 +12,29 @@ export interface RequestOrigin {
 const MAX_URL_LENGTH = 2048;
 
 /**
- * Bases of blob URLs, each ending in `/v1/blobs/`: the cache that forwarded, the region's caches of
- * the configuration, this server last. A cache's URL counts only beside its region: a device alone
+ * Base URLs of servers, without a slash at the end, to fetch bytes from: the cache that forwarded, the
+ * region's caches of the configuration, this server last. A cache's URL counts only beside its region: a device alone
  * does not get to name where others' bytes come from, and its own plan would gain it nothing.
  * Throws `bad_request` for a URL or Host that does not parse.
  */
-export function blobBases(
+export function serverBases(
   origin: RequestOrigin,
   region: string | undefined,
   regions: Readonly<Record<string, readonly string[]>>,
 ): readonly string[] {
   const bases: string[] = [];
   if (origin.cacheUrl !== undefined && origin.region !== undefined) {
-    bases.push(blobBase(origin.cacheUrl, CACHE_URL_HEADER));
+    bases.push(serverBase(origin.cacheUrl, CACHE_URL_HEADER));
   }
   if (region !== undefined && Object.hasOwn(regions, region)) {
-    for (const url of regions[region] ?? []) bases.push(blobBase(url, REGION_HEADER));
+    for (const url of regions[region] ?? []) bases.push(serverBase(url, REGION_HEADER));
   }
   if (origin.host !== undefined)
-    bases.push(blobBase(`${origin.protocol}://${origin.host}`, 'host'));
+    bases.push(serverBase(`${origin.protocol}://${origin.host}`, 'host'));
   return [...new Set(bases)];
 }
 
-function blobBase(text: string, header: string): string {
+function serverBase(text: string, header: string): string {
   const url = text.length <= MAX_URL_LENGTH && URL.canParse(text) ? new URL(text) : undefined;
   if (
     url === undefined ||
@@ -49,5 +49,5 @@ function blobBase(text: string, header: string): string {
       `${header} gives no plain http or https URL: ${JSON.stringify(text.slice(0, 200))}`,
     );
   }
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}/v1/blobs/`;
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }

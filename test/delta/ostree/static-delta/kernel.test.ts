@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { decompressXz } from '../../../../delta/codecs/xz.ts';
+import { formatBsdiff } from '../../../../delta/ostree/static-delta/bsdiff-stream.ts';
+import { compressPart } from '../../../../delta/ostree/static-delta/build/compress-part.ts';
+import { DeltaKernel } from '../../../../delta/ostree/static-delta/build/delta-kernel.ts';
+import { KernelMatcher } from '../../../../delta/ostree/static-delta/match/kernel-matcher.ts';
+import { noise, prose } from '../../support.ts';
+import { collect } from '../collect.ts';
+
+let module: WebAssembly.Module;
+
+beforeAll(async () => {
+  const compiled = await DeltaKernel.compile();
+  if (compiled === undefined) throw new Error('the kernel is not built: npm run build');
+  module = compiled;
+});
+
+function packed(bytes: Buffer, pieceBytes = bytes.length): Promise<Buffer> {
+  const pieces = async function* (): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += pieceBytes) {
+      yield await Promise.resolve(bytes.subarray(at, at + pieceBytes));
+    }
+  };
+  return collect(compressPart(module, { size: bytes.length, pieces }, {}));
+}
+
+async function roundTrip(bytes: Buffer): Promise<Buffer> {
+  const stream = await packed(bytes);
+  const back = await collect(decompressXz([stream], { maxBytes: bytes.length + 1 }));
+  expect(back.equals(bytes)).toBe(true);
+  return stream;
+}
+
+/** Zeros with a byte here and there, as streams of bsdiff are. */
+function sparse(length: number, every: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  const values = noise(length, seed);
+  for (let at = seed; at < length; at += 1 + ((values[at] ?? 0) % every)) {
+    bytes[at] = 1 + ((values[at + 1] ?? 0) % 7);
+  }
+  return bytes;
+}
+
+describe("the kernel's encoder", () => {
+  it('makes streams that liblzma decodes', async () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array)),
+      fc.nat(300_000).map((length) => Buffer.alloc(length, length % 3)),
+      fc.nat(150_000).map((length) => noise(length, 3)),
+      fc.nat(200_000).map((length) => prose(length, 5)),
+      fc
+        .tuple(fc.nat(600_000), fc.integer({ min: 2, max: 250 }), fc.integer({ min: 1, max: 9 }))
+        .map(([length, every, seed]) => sparse(length, every, seed)),
+    );
+    const any = fc.array(bytes, { minLength: 1, maxLength: 4 }).map((all) => Buffer.concat(all));
+    await fc.assert(
+      fc.asyncProperty(any, async (raw) => {
+        await roundTrip(raw);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('goes past its dictionary', async () => {
+    const block = Buffer.concat([noise(100_000, 1), Buffer.alloc(1_500_000), prose(400_000, 2)]);
+    const stream = await roundTrip(Buffer.concat(Array.from({ length: 12 }, () => block)));
+    expect(stream.length).toBeLessThan(400_000);
+  });
+
+  it('does not depend on how the bytes come', async () => {
+    const raw = Buffer.concat([sparse(400_000, 40, 1), noise(90_000, 2), sparse(300_000, 90, 3)]);
+    const whole = await packed(raw);
+    for (const pieceBytes of [5000, 262_143, 262_145]) {
+      expect((await packed(raw, pieceBytes)).equals(whole)).toBe(true);
+    }
+  });
+});
+
+describe("the kernel's matcher", () => {
+  it('covers every new byte, within the old ones', () => {
+    const matcher = new KernelMatcher(module);
+    const base = noise(60_000, 4);
+    const cut = fc.tuple(fc.nat(59_000), fc.nat(9000));
+    const piece = fc.oneof(
+      cut.map(([from, length]) => base.subarray(from, from + length)),
+      fc.nat(3000).map((length) => noise(length, length)),
+    );
+    const fresh = fc.array(piece, { maxLength: 8 }).map((all) => Buffer.concat(all));
+    const old = fc.constantFrom(base, base.subarray(0, 5000), Buffer.alloc(0), Buffer.alloc(1));
+    fc.assert(
+      fc.property(old, fresh, (from, to) => {
+        const segments = matcher.match(from, to);
+        let made = 0;
+        for (const { oldOffset, diffLength, extraLength } of segments) {
+          expect(oldOffset + diffLength).toBeLessThanOrEqual(from.length);
+          made += diffLength + extraLength;
+        }
+        expect(made).toBe(to.length);
+        expect(formatBsdiff(from, to, segments).length).toBe(made + 24 * segments.length);
+      }),
+    );
+  });
+});
