@@ -26,22 +26,8 @@ declare module 'lzma-native' {
 
     interface LzmaFilter {
       readonly id: string;
-      readonly options: LzmaOptions;
+      readonly options: { readonly preset: number };
     }
-
-    /** A preset, which leaves nothing else to say, or all of the encoder's numbers. */
-    type LzmaOptions =
-      | { readonly preset: number }
-      | {
-          readonly dictSize: number;
-          readonly lc: number;
-          readonly lp: number;
-          readonly pb: number;
-          readonly mode: number;
-          readonly niceLen: number;
-          readonly mf: number;
-          readonly depth: number;
-        };
 
     const FILTER_LZMA2: string;
     const CHECK_CRC64: number;

@@ -19,27 +19,18 @@ const DECODER_PIECE_BYTES = 4 * 1024;
 export interface XzOptions extends IoOptions {
   /** 0 to 9, as `xz -0` to `xz -9`. */
   readonly preset: number;
-  /**
-   * Equal bytes after which the encoder takes a match without looking for a better one: 5 to 273,
-   * for presets from 4 on; 64 from preset 6 on when absent. With 128 the streams of bsdiff come out 2 %
-   * smaller for 1.5 times the work, with 273 4 % for 2.5 times.
-   */
-  readonly niceBytes?: number | undefined;
 }
-
-/** The dictionary of each preset, in MiB, as in liblzma. */
-const DICTIONARY_MIB = [0.25, 1, 2, 4, 4, 8, 8, 16, 32, 64] as const;
-/** The values of liblzma (lzma12.h) that the presets from 4 on have in common. */
-const COMMON = { lc: 3, lp: 0, pb: 2, mode: 2, mf: 0x14, depth: 0 } as const;
-const LEAST_TUNED_PRESET = 4;
 
 /**
  * Compresses bytes into one .xz stream (file format 1.0.4) of one block with a CRC64, as `xz` does; the
  * same bytes for the same input. Throws `bad_format` for options that are none, `aborted`.
  */
 export async function* compressXz(source: ByteSource, options: XzOptions): AsyncGenerator<Buffer> {
-  const { signal } = options;
-  const filter = { id: lzma.FILTER_LZMA2, options: encoderOptions(options) };
+  const { preset, signal } = options;
+  if (!Number.isInteger(preset) || preset < 0 || preset > 9) {
+    throw new DeltaError('bad_format', `xz: ${preset} is no preset from 0 to 9`);
+  }
+  const filter = { id: lzma.FILTER_LZMA2, options: { preset } };
   const coder = XzCoder.start((native) => {
     native.streamEncoder_([filter], lzma.CHECK_CRC64);
   });
@@ -51,19 +42,6 @@ export async function* compressXz(source: ByteSource, options: XzOptions): Async
   }
   checkAborted(signal, 'compressing');
   yield* (await coder.step(null)).pieces;
-}
-
-function encoderOptions({ preset, niceBytes }: XzOptions): lzma.LzmaOptions {
-  const dictionary = DICTIONARY_MIB[preset];
-  if (dictionary === undefined) {
-    throw new DeltaError('bad_format', `xz: ${preset} is no preset from 0 to 9`);
-  }
-  if (niceBytes === undefined) return { preset };
-  const fits = Number.isInteger(niceBytes) && niceBytes >= 5 && niceBytes <= 273;
-  if (!fits || preset < LEAST_TUNED_PRESET) {
-    throw new DeltaError('bad_format', `xz: no nice length of ${niceBytes} with preset ${preset}`);
-  }
-  return { ...COMMON, dictSize: dictionary * 1024 * 1024, niceLen: niceBytes };
 }
 
 export interface UnxzOptions extends IoOptions {

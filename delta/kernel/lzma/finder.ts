@@ -98,6 +98,8 @@ function mostAt(place: i32): i32 {
 
 function findEvent(place: i32): void {
   if (eventPlace === place) return;
+  // What coding has passed without looking for anything may be gone.
+  known = max(known, start);
   while (known < place) {
     known = nextEvent(known, place);
     if (known < place) insert(known++, false);
@@ -131,7 +133,7 @@ function insert(place: i32, isWanted: bool): void {
     const isHeld = current !== 0 && number - current < MAX_NODES && depth !== 0;
     const other = nodeOf(isHeld ? current : number);
     const from = load<i32>(other, 8);
-    if (!isHeld || place - from > dictionary) {
+    if (!isHeld || from < start || place - from > dictionary) {
       store<u32>(lesser, 0);
       store<u32>(greater, 0);
       return;

@@ -20,7 +20,7 @@ import {
   isRep2,
 } from './model';
 import { priceOf0, priceOf1, priceOfBit } from './prices';
-import { isReached, MOST_AHEAD, openSteps, reach, reached, Step, stepAt } from './steps';
+import { isReached, openSteps, reach, reached, Step, stepAt } from './steps';
 import {
   codeSymbol,
   FAR,

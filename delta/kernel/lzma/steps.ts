@@ -1,10 +1,8 @@
 // The cheapest known way to each of the next places, while the way on is looked for.
 
-/** The last place reached lies at most this far ahead. */
-export const MOST_AHEAD: i32 = 33792;
 const NEVER: u32 = 0x3fffffff;
 
-/** How a place is reached: by one symbol from `from`; or by `first` bytes, a literal and a match at the latest distance. 40 bytes. */
+/** How a place is reached: by one symbol from `from`; or by `first` bytes, a literal and a match at the latest distance. 36 bytes. */
 @unmanaged
 export class Step {
   price: u32;
@@ -20,11 +18,11 @@ export class Step {
   rep1: u32;
   rep2: u32;
   rep3: u32;
-  unused: u32;
 }
 
-const STEP_BYTES: usize = 40;
-const steps: usize = memory.data(33793 * 40, 16);
+const STEP_BYTES: usize = 36;
+/** Steps reach at most 32 KiB (parse.ts) and two matches further. */
+const steps: usize = memory.data(33793 * 36, 16);
 
 /** The farthest offset reached. */
 export let reached: i32 = 0;

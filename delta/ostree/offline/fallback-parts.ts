@@ -82,6 +82,6 @@ function packInline(
   { signal }: IoOptions,
 ): Promise<DeltaPart> {
   const nothing = { part: () => Promise.resolve(), superblock: () => Promise.resolve() };
-  const common = { sink: nothing, folder, preset: PRESET, niceBytes: undefined, signal };
+  const common = { sink: nothing, folder, preset: PRESET, signal };
   return packPart(builder, number, { ...common, inlineBytes: Infinity });
 }

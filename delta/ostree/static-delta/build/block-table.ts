@@ -1,7 +1,7 @@
 import type { IoOptions } from '../../../../storage/object-store.ts';
 import type { RandomAccess } from '../../../../storage/random-access.ts';
 import { checkAborted } from '../../../errors.ts';
-import { bucketOf, RollingHash } from '../match/rolling-hash.ts';
+import { bucketOf, RollingHash } from './rolling-hash.ts';
 
 /** A copy of this many bytes is worth its operations. */
 const LEAST_BLOCK_BYTES = 64;

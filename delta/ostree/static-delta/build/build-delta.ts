@@ -4,7 +4,6 @@ import { withScratch } from '../../../scratch.ts';
 import type { DeltaName } from '../../checksum-base64.ts';
 import type { DictionaryEntry } from '../../gvariant/dictionary.ts';
 import { formatSuperblock } from '../format-superblock.ts';
-import { hashMatcher } from '../match/hash-matcher.ts';
 import { KernelMatcher } from '../match/kernel-matcher.ts';
 import type { Matcher } from '../segment.ts';
 import { Spool } from '../spool.ts';
@@ -47,13 +46,11 @@ export interface BuildDeltaOptions {
   readonly partBytes?: number | undefined;
   /** Of xz, 0 to 9: for liblzma in the place of the kernel's encoder. */
   readonly preset?: number | undefined;
-  /** Of xz, likewise: see `compressXz`. */
-  readonly niceBytes?: number | undefined;
   /** Part files of up to this many bytes travel in the superblock; none when absent. */
   readonly inlineBytes?: number | undefined;
   /** Old and new bytes that are matched in memory at once; larger pairs go by windows. 384 MiB when absent. */
   readonly pairBytes?: number | undefined;
-  /** Finds what changed in a file; the kernel's, where it was built, when absent. */
+  /** Finds what changed in a file; the kernel's when absent. */
   readonly matcher?: Matcher | undefined;
 }
 
@@ -103,14 +100,12 @@ async function buildParts(input: BuildDeltaInput, folder: string): Promise<PartR
   const { source, sink, signal, options = {} } = input;
   const streams = new Spool(folder);
   const kernel = await DeltaKernel.compile();
-  const { preset = XZ_PRESET, niceBytes } = options;
-  const { matcher = kernel === undefined ? hashMatcher : new KernelMatcher(kernel) } = options;
+  const { preset = XZ_PRESET, matcher = new KernelMatcher(kernel) } = options;
   const { partBytes = PART_BYTES, pairBytes = PAIR_BYTES, inlineBytes = 0 } = options;
   const oldFiles = new OldFiles(input.oldObjects.filter(isFile), source, { signal });
   const coder = new FileCoder(oldFiles, { matcher, pairBytes, spool: streams, signal });
-  const isTold = options.preset !== undefined || niceBytes !== undefined;
-  const encoder = isTold ? undefined : kernel;
-  const pack = { sink, folder, preset, niceBytes, kernel: encoder, inlineBytes, signal };
+  const encoder = options.preset === undefined ? kernel : undefined;
+  const pack = { sink, folder, preset, kernel: encoder, inlineBytes, signal };
   const known = new Set(input.oldObjects.map(keyOf));
   const fresh = input.newObjects.filter((object) => !known.has(keyOf(object)));
   const keys = new ContentKeys(fresh.filter(isFile), { signal });

@@ -1,6 +1,5 @@
 import { compileKernel } from '../../../engine/kernel-file.ts';
 import { readExports, type WasmExports } from '../../../engine/wasm-exports.ts';
-import { errnoOf } from '../../../../storage/durable.ts';
 import { DeltaError } from '../../../errors.ts';
 
 /** Functions of the kernel (delta/kernel/main.ts) that make static deltas. */
@@ -36,13 +35,13 @@ export class DeltaKernel {
     this.#exports = readExports(instance, CALLS);
   }
 
-  /** The kernel's module; undefined where it was not built. */
-  static async compile(): Promise<WebAssembly.Module | undefined> {
+  /** The kernel's module. Throws `unsupported_version` where it was not built. */
+  static async compile(): Promise<WebAssembly.Module> {
     try {
       return await compileKernel();
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
+    } catch (cause) {
+      const what = 'static deltas need the engine: npm run build makes it';
+      throw new DeltaError('unsupported_version', what, { cause });
     }
   }
 

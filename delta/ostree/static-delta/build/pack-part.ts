@@ -21,7 +21,6 @@ export interface PackOptions extends IoOptions {
   readonly folder: string;
   /** See `compressXz`. */
   readonly preset: number;
-  readonly niceBytes: number | undefined;
   /** The kernel, which compresses parts of patches instead, if it is there. */
   readonly kernel?: WebAssembly.Module | undefined;
   /** Part files of up to this many bytes travel in the superblock. */

@@ -4,12 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { bsdiffBytes, formatBsdiff } from '../../../../delta/ostree/static-delta/bsdiff-stream.ts';
 import { bspatch } from '../../../../delta/ostree/static-delta/bspatch.ts';
 import { joinSegments } from '../../../../delta/ostree/static-delta/join-segments.ts';
-import { hashMatcher } from '../../../../delta/ostree/static-delta/match/hash-matcher.ts';
+import { DeltaKernel } from '../../../../delta/ostree/static-delta/build/delta-kernel.ts';
+import { KernelMatcher } from '../../../../delta/ostree/static-delta/match/kernel-matcher.ts';
 import type { Segment } from '../../../../delta/ostree/static-delta/segment.ts';
 import { BufferAccess } from '../../../../storage/random-access.ts';
 import { noise, prose } from '../../support.ts';
 import { codeOf, rejectionOf } from '../code-of.ts';
 import { collect } from '../collect.ts';
+
+const matcher = new KernelMatcher(await DeltaKernel.compile());
 
 function patched(stream: Buffer, old: Buffer, newBytes: number): Promise<Buffer> {
   return collect(
@@ -79,7 +82,7 @@ describe('a bsdiff stream', () => {
   it('makes the new bytes of the old ones, whatever the matcher found', async () => {
     await fc.assert(
       fc.asyncProperty(pairs, fc.nat(60), async ({ old, fresh }, price) => {
-        const segments = await hashMatcher.match(old, fresh);
+        const segments = matcher.match(old, fresh);
         expect(covered(segments, old)).toBe(fresh.length);
         // A stream begins at the first old byte.
         const joined = joinSegments(old, fresh, segments, price);
@@ -151,7 +154,7 @@ describe('a bsdiff stream', () => {
   it('with flipped bytes is refused or makes as many bytes', async () => {
     const old = prose(2000, 1);
     const fresh = Buffer.concat([old.subarray(900), old.subarray(0, 800), prose(50, 2)]);
-    const stream = formatBsdiff(old, fresh, await hashMatcher.match(old, fresh));
+    const stream = formatBsdiff(old, fresh, matcher.match(old, fresh));
     for (let at = 0; at < stream.length; at += 1) {
       const broken = Buffer.from(stream);
       broken[at] = (broken[at] ?? 0) ^ (at % 2 === 0 ? 0x80 : 0x01);
@@ -165,12 +168,22 @@ describe('a bsdiff stream', () => {
 });
 
 describe('the matcher', () => {
-  it('finds moved stretches, and follows what changed a little', async () => {
+  it('goes on behind a long stretch that is new', () => {
+    const [head, tail] = [noise(1_000_000, 1), noise(1_500_000, 2)];
+    const old = Buffer.concat([head, noise(2_500_000, 3), tail]);
+    const fresh = Buffer.concat([head, noise(2_500_000, 4), tail]);
+    const segments = matcher.match(old, fresh);
+    const extra = segments.reduce((total, { extraLength }) => total + extraLength, 0);
+    expect(covered(segments, old)).toBe(fresh.length);
+    expect(extra).toBeLessThan(2_501_000);
+  });
+
+  it('finds moved stretches, and follows what changed a little', () => {
     const [a, b] = [noise(20_000, 1), noise(20_000, 2)];
     const old = Buffer.concat([a, b]);
     const changed = Buffer.from(b.map((byte, i) => (i % 40 === 0 ? byte ^ 1 : byte)));
     const fresh = Buffer.concat([changed, noise(100, 3), a]);
-    const segments = await hashMatcher.match(old, fresh);
+    const segments = matcher.match(old, fresh);
     const extra = segments.reduce((total, { extraLength }) => total + extraLength, 0);
     expect(extra).toBeLessThan(130);
     expect(segments.length).toBeLessThan(5);
@@ -184,7 +197,7 @@ describe('the matcher', () => {
     ['less than a block', Buffer.from('abc'), Buffer.from('abd')],
     ['long runs', Buffer.concat([noise(9, 1), Buffer.alloc(99_999)]), Buffer.alloc(200_000)],
   ])('comes to its end with %s', async (_name, old, fresh) => {
-    const segments = await hashMatcher.match(old, fresh);
+    const segments = matcher.match(old, fresh);
     expect(covered(segments, old)).toBe(fresh.length);
     const stream = formatBsdiff(old, fresh, segments, segments.length === 0 ? undefined : 0);
     expect((await patched(stream, old, fresh.length)).equals(fresh)).toBe(true);

@@ -12,9 +12,7 @@ import { collect } from '../collect.ts';
 let module: WebAssembly.Module;
 
 beforeAll(async () => {
-  const compiled = await DeltaKernel.compile();
-  if (compiled === undefined) throw new Error('the kernel is not built: npm run build');
-  module = compiled;
+  module = await DeltaKernel.compile();
 });
 
 function packed(bytes: Buffer, pieceBytes = bytes.length): Promise<Buffer> {
@@ -67,6 +65,14 @@ describe("the kernel's encoder", () => {
     const block = Buffer.concat([noise(100_000, 1), Buffer.alloc(1_500_000), prose(400_000, 2)]);
     const stream = await roundTrip(Buffer.concat(Array.from({ length: 12 }, () => block)));
     expect(stream.length).toBeLessThan(400_000);
+  });
+
+  it('goes past its dictionary without looking anything up', async () => {
+    const bytes = Buffer.concat([noise(3000, 1), Buffer.alloc(30_000_000), noise(3000, 1)]);
+    bytes[20_000_000] = 7;
+    const ones = Buffer.alloc(20_000_000, 1);
+    const stream = await roundTrip(Buffer.concat([bytes, ones, sparse(300_000, 90, 2), bytes]));
+    expect(stream.length).toBeLessThan(100_000);
   });
 
   it('does not depend on how the bytes come', async () => {
