@@ -46,7 +46,7 @@ const MAX_WORK_MS = 30_000;
 
 /**
  * How long a client may still work on what it got, after its last answer: by the bytes, by the content
- * that a backlog of parts makes (`contentBytes`; 0 where nobody knows), by how it
+ * that a backlog of parts makes (`contentBytes`), by how it
  * went on so far from part to part, and by the link, in whose buffers some of the last answer still is. The
  * number of objects is told by the superblock's length.
  */

@@ -55,7 +55,7 @@ export class OstreeDeltas {
     }
     const commitmeta = await this.#commitmeta(repo, name.to);
     const { bytes, outline } = await this.#superblocks.get(stored.digest, commitmeta);
-    this.#shield.exempt(x, repo, outline.fallbacks, outline.contentBytes);
+    this.#shield.describe(x, repo, outline);
     sendDocument(x, { bytes }, clock);
   }
 

@@ -29,9 +29,8 @@ export interface ScanGateOptions {
  * The other half of the shield for clients before 2023.7. Such a client walks the new commit's tree while
  * it takes the delta, and asks for every file that it does not find. If the first part comes before the walk
  * has begun, it meets directories that are written already and files that are not yet, and then asks for
- * all of those, whatever is held. So a part waits until the client has asked for a directory: held by
- * the shield, that stops the walk until the delta is through. (Measured with 2022.7 over
- * loopback: without, 4 of 8 pulls fetched small files beside the delta; with, none of 16.)
+ * all of those, whatever is held. So the first part waits until the client has asked for a directory: held by
+ * the shield, that stops the walk until the delta is through.
  */
 export class ScanGate {
   readonly #clock: () => number;
@@ -59,7 +58,7 @@ export class ScanGate {
     }
   }
 
-  /** Resolves when a part may be sent. */
+  /** Resolves when the first part may be sent. */
   async pass(x: Exchange, repo: RepoName): Promise<void> {
     if (x.req.method !== 'GET' || !isHasty(x) || x.signal.aborted) return;
     const scanner = this.#scannerOf(x, repo);

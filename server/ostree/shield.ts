@@ -116,16 +116,11 @@ export class DeltaShield {
     });
   }
 
-  /** Tells what the delta that the client pulls does not bring, and what it makes (`DeltaOutline`); a request for it was `watch`ed. */
-  exempt(
-    x: Exchange,
-    repo: RepoName,
-    fallbacks: ReadonlySet<OstreeChecksum>,
-    contentBytes = 0,
-  ): void {
+  /** Tells of the delta that the client pulls; a request for it was `watch`ed. */
+  describe(x: Exchange, repo: RepoName, outline: DeltaOutline): void {
     const puller = this.#pullers.get(clientKey(x, repo));
     if (puller === undefined) return;
-    puller.outlines = [...puller.outlines, { fallbacks, contentBytes }].slice(-MAX_DELTAS);
+    puller.outlines = [...puller.outlines, outline].slice(-MAX_DELTAS);
   }
 
   /** Resolves when an object may be sent: at once, unless the client is pulling a delta that brings it. */

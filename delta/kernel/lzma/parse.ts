@@ -3,6 +3,7 @@
 // does: other ends are never cheaper, and there are very many.
 
 import { equalBytes } from '../match/bytes';
+import { arrive, repOf } from './arrive';
 import { priceDistances, priceOfDistance } from './distances';
 import { findMatches, found, foundCount } from './finder';
 import { MOST_LENGTH, priceLengths, priceOfMatchLength, priceOfRepLength } from './lengths';
@@ -11,7 +12,6 @@ import {
   afterLiteral,
   afterMatch,
   afterRep,
-  afterShortRep,
   isLong,
   isMatch,
   isRep,
@@ -59,7 +59,7 @@ export function codeNext(): void {
   for (let looked: i32 = 0; ; offset++) {
     if (!isReached(offset)) continue;
     if (offset > 0) {
-      arrive(offset, from);
+      arrive(offset);
       if (offset === reached || offset >= most || looked >= MOST_LOOKED_AT) break;
     }
     goOn(offset, from + offset);
@@ -92,49 +92,6 @@ function choose(at: usize, way: u32, length: i32): usize {
   store<u32>(at, way);
   store<u32>(at, <u32>length, 4);
   return at + 8;
-}
-
-/** Sets state and distances of a step by the one before it. */
-function arrive(offset: i32, from: i32): void {
-  const step = stepAt(offset);
-  const before = stepAt(step.from);
-  step.state = before.state;
-  step.rep0 = before.rep0;
-  step.rep1 = before.rep1;
-  step.rep2 = before.rep2;
-  step.rep3 = before.rep3;
-  if (step.first !== 1) take(step, step.way);
-  if (step.first > 0) step.state = afterRep(afterLiteral(step.state));
-}
-
-function take(step: Step, way: u32): void {
-  if (way === LITERAL) step.state = afterLiteral(step.state);
-  else if (way === SHORT_REP) step.state = afterShortRep(step.state);
-  else if (way >= FAR) {
-    step.state = afterMatch(step.state);
-    step.rep3 = step.rep2;
-    step.rep2 = step.rep1;
-    step.rep1 = step.rep0;
-    step.rep0 = way - FAR;
-  } else {
-    step.state = afterRep(step.state);
-    const distance = repOf(step, way);
-    if (way === 3) step.rep3 = step.rep2;
-    if (way >= 2) step.rep2 = step.rep1;
-    if (way >= 1) step.rep1 = step.rep0;
-    step.rep0 = distance;
-  }
-}
-
-@inline
-function repOf(step: Step, index: u32): u32 {
-  return index === 0
-    ? step.rep0
-    : index === 1
-      ? step.rep1
-      : index === 2
-        ? step.rep2
-        : step.rep3;
 }
 
 /** All symbols that may begin here. */

@@ -13,7 +13,7 @@ import type { CachedOstreeDocument } from '../../../storage/catalog/cache-ostree
 import { digestOf } from '../../../storage/digest.ts';
 import { isStorageError, StorageError } from '../../../storage/errors.ts';
 import type { RepoName } from '../../../storage/names.ts';
-import type { OstreeChecksum } from '../../../storage/ostree/checksum.ts';
+import { outlineOf, type DeltaOutline } from '../../ostree/delta-work.ts';
 import { UpstreamError } from '../upstream-error.ts';
 import type { FoundDocument, OstreeDocuments } from './documents.ts';
 import type { OstreeFiles } from './files.ts';
@@ -107,9 +107,9 @@ export class CachedDeltas {
   }
 }
 
-/** The objects that clients fetch beside the delta. */
-export function fallbacksOf(superblock: Buffer): ReadonlySet<OstreeChecksum> {
-  return new Set(read(parseSuperblock, superblock).fallbacks.map(({ checksum }) => checksum));
+/** What a superblock of the origin says of the client's work. */
+export function outlineIn(superblock: Buffer): DeltaOutline {
+  return outlineOf(read(parseSuperblock, superblock));
 }
 
 /** What the origin sent has to be readable. */

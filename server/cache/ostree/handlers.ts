@@ -13,7 +13,7 @@ import { isHasty } from '../../ostree/old-clients.ts';
 import { ScanGate } from '../../ostree/scan-gate.ts';
 import { DeltaShield } from '../../ostree/shield.ts';
 import { SUMMARY_HEADER } from '../../ostree/summary-header.ts';
-import { CachedDeltas, fallbacksOf } from './cached-deltas.ts';
+import { CachedDeltas, outlineIn } from './cached-deltas.ts';
 import type { FoundDocument, OstreeDocuments } from './documents.ts';
 import type { OstreeFiles } from './files.ts';
 import { sendFound } from './send-found.ts';
@@ -102,7 +102,7 @@ export class OstreeHandlers {
     const { body } = found.document;
     if (body !== undefined && isHasty(x)) {
       this.#shield.watch(x, repo);
-      this.#shield.exempt(x, repo, fallbacksOf(body));
+      this.#shield.describe(x, repo, outlineIn(body));
     }
     this.#send(x, repo, path, found);
   };

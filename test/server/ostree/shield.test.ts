@@ -66,7 +66,7 @@ describe('the shield for old clients', () => {
           const repo = x.query.get('repo') === 'other' ? parseRepoName('fleet/other') : REPO;
           if (x.path === '/delta') {
             shield.watch(x, repo);
-            shield.exempt(x, repo, new Set([FALLBACK]));
+            shield.describe(x, repo, { fallbacks: new Set([FALLBACK]), contentBytes: 0 });
             finish.push(() => x.res.end('delta'));
             return new Promise((resolve) => {
               x.res.once('close', () => {
