@@ -58,6 +58,7 @@ export function plainLeft(stream: u32): u32 {
 }
 
 /** Steps over `length` bytes, which the caller writes or reads at the place returned. */
+@inline
 export function passPlain(stream: u32, length: u32): usize {
   const at = entry(stream);
   const next = load<u32>(at, 4);
@@ -66,10 +67,12 @@ export function passPlain(stream: u32, length: u32): usize {
   return next;
 }
 
+@inline
 export function putPlain(stream: u32, byte: u32): void {
   store<u8>(passPlain(stream, 1), <u8>byte);
 }
 
+@inline
 export function takePlain(stream: u32): u32 {
   return load<u8>(passPlain(stream, 1));
 }
@@ -80,6 +83,7 @@ export function putPlainNumber(stream: u32, value: u32): void {
   putPlain(stream, rest);
 }
 
+@inline
 export function takePlainNumber(stream: u32): u32 {
   let value: u32 = 0;
   let shift: u32 = 0;
@@ -94,6 +98,7 @@ export function takePlainNumber(stream: u32): u32 {
 }
 
 /** Codes a decision or a small number as it is. */
+@inline
 export function codePlain(encoding: bool, stream: u32, byte: u32): u32 {
   if (!encoding) return takePlain(stream);
   putPlain(stream, byte);

@@ -26,6 +26,7 @@ export function imageAt(index: u32): Image {
 }
 
 /** The image whose range of the address space holds `address`. */
+@inline
 export function imageOfAddress(address: u32): Image | null {
   for (let i: u32 = 0; i < imageCount; i++) {
     const image = imageAt(i);

@@ -29,6 +29,7 @@ function setOf(key: u32): usize {
 }
 
 /** True if the target was seen; then {@link exactTarget} and {@link exactAgreement} tell more. */
+@inline
 export function findExact(key: u32): bool {
   const set = table + setOf(key) * (WAYS * ENTRY);
   for (let way: usize = 0; way < WAYS; way++) {
@@ -53,6 +54,7 @@ export function exactAgreement(): u32 {
 }
 
 /** `isKnown` is what {@link findExact} said of `key`, the last that it was asked for. */
+@inline
 export function learnExact(key: u32, target: u32, isKnown: bool): void {
   if (isKnown) {
     const isSame = exactTarget() === target;

@@ -23,6 +23,7 @@ function entryOf(stretch: u32): usize {
   return table + <usize>((stretch * 0x9e3779b1) >>> (32 - BITS)) * ENTRY;
 }
 
+@inline
 function holds(stretch: u32): bool {
   const entry = entryOf(stretch);
   if (load<u32>(entry) !== stretch + 1) return false;
@@ -31,6 +32,7 @@ function holds(stretch: u32): bool {
 }
 
 /** True if the key's stretch, or the one before, has moved targets. */
+@inline
 export function findShift(key: u32): bool {
   const stretch = key >>> STRETCH_SHIFT;
   return holds(stretch) || (stretch > 0 && holds(stretch - 1));
@@ -51,6 +53,7 @@ export function shiftScore(): i32 {
  * `target` of `key` is now known; `mapped` is what the map says, `known` what {@link findShift} said of
  * `key`, the last that it was asked for.
  */
+@inline
 export function learnShift(key: u32, own: u32, target: u32, mapped: u32, known: bool): void {
   let distance = known ? shiftDistance() : 0;
   let score = known ? shiftScore() : 0;

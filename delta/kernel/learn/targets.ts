@@ -86,6 +86,7 @@ function accuracyOf(index: u32): i32 {
   return <i32>load<u16>(accuracy + (<usize>state << 1));
 }
 
+@inline
 function askMap(key: u32): void {
   if (key & OFFSET_KEY) {
     mapped = mapOffset(key & ~OFFSET_KEY);
@@ -97,6 +98,7 @@ function askMap(key: u32): void {
 }
 
 /** Gathers what may become of `key`, of which the map was asked. */
+@inline
 function gather(key: u32): void {
   gathered = key;
   isGathered = true;
@@ -121,12 +123,14 @@ function gather(key: u32): void {
 }
 
 /** The likeliest new target of an old one; sets {@link mapped} and {@link trust}. */
+@inline
 export function likelyTarget(key: u32): u32 {
   askMap(key);
   gather(key);
   return targetOf(bestCandidate());
 }
 
+@inline
 function bestCandidate(): u32 {
   let best: u32 = 0;
   for (let i: u32 = 1; i < candidateCount; i++) if (accuracyOf(i) > accuracyOf(best)) best = i;
@@ -159,6 +163,7 @@ function missClass(miss: i32): u32 {
 }
 
 /** Learns that `key`, which the map takes to `byMap` with `byTrust`, goes to `actual`. */
+@inline
 export function learnTarget(key: u32, actual: u32, byMap: u32, byTrust: u32): void {
   if (isLeftOut(Step.LEARNING)) return;
   if (!isGathered || gathered !== key) {

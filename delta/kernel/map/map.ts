@@ -107,6 +107,7 @@ function makeRoom(block: Block, kept: u32): bool {
 }
 
 /** The last entry that begins at or before `old`; entryCount when there is none. */
+@inline
 function find(old: u32): u32 {
   if (entryCount === 0 || old < entry(0).old) return entryCount;
   if (entry(last).old <= old && (last + 1 === entryCount || old < entry(last + 1).old)) return last;
@@ -123,6 +124,7 @@ function find(old: u32): u32 {
 }
 
 /** The new offset of an old one. */
+@inline
 export function mapOffset(old: u32): u32 {
   return offsetAt(find(old), old);
 }

@@ -38,6 +38,7 @@ function templateAt(index: u32): u32 {
 }
 
 /** Codes one byte, `index` bytes after `to`, told by the template's byte `from`. */
+@inline
 function codeOne(source: usize, to: usize, index: u32, from: u32, part: u32, state: u32): u32 {
   const known = encoding ? <u32>load<u8>(source + index) : 0;
   const expected = templateAt(from);

@@ -47,6 +47,7 @@ function indexOf(piece: u32): u32 {
 }
 
 /** Reads the record of that index, which must be below {@link ehRecordCount}. */
+@inline
 export function readEhRecordOf(index: u32, record: EhRecord): void {
   const at = placeOf(index);
   if (!readEhRecord(section, at, record)) fail(Fault.BAD_FORMAT, at);

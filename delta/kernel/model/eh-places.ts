@@ -47,6 +47,7 @@ export function runAt(start: u32): u32 {
 export let predictedTrust: u32 = 0;
 
 /** The new first address of an old function. */
+@inline
 export function predictStart(record: EhRecord): u32 {
   const mapped = mapAddress(record.start);
   predictedTrust = mapTrust;

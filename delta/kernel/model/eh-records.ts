@@ -91,6 +91,7 @@ export function setEhSection(
 }
 
 /** `length` bytes, at most MAX_RECORD, of the section from `at`; until the next call. They must lie in it. */
+@inline
 export function viewEh(section: EhSection, at: u32, length: u32): usize {
   if (section.memory !== 0) return section.memory + <usize>at;
   const offset = section.offset + at;
@@ -105,6 +106,7 @@ export function viewEh(section: EhSection, at: u32, length: u32): usize {
 }
 
 /** Bytes of the record at `at`, 0 when it is malformed. */
+@inline
 export function recordBytes(section: EhSection, at: u32): u32 {
   if (at >= section.bytes || section.bytes - at < 4) return 0;
   const length = load<u32>(viewEh(section, at, 4));
@@ -136,6 +138,7 @@ export function readEhRecord(section: EhSection, at: u32, record: EhRecord): boo
   return record.facts !== 0;
 }
 
+@inline
 function factsAt(section: EhSection, cie: u32): u32 {
   const entry = section.facts + ((<usize>((cie * 0x9e3779b1) >>> (32 - FACTS_BITS))) << 3);
   if (load<u32>(entry) !== cie + 1) {

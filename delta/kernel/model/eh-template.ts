@@ -34,6 +34,7 @@ export function openEhTemplate(): void {
 }
 
 /** Begins with the old record as it is. */
+@inline
 export function copyTemplate(section: EhSection, record: EhRecord): void {
   templateBytes = record.bytes;
   memory.copy(template, viewEh(section, record.at, record.bytes), record.bytes);
@@ -139,6 +140,7 @@ function advanceBytes(operation: u32): u32 {
 }
 
 /** Where the operation after the one at `z` begins (DWARF 5, 7.24), perhaps past the end. */
+@inline
 function afterOperation(z: u32): u32 {
   const operation = <u32>load<u8>(template + z++);
   if (operation >= 0x40) return (operation & 0xc0) === 0x80 ? afterNumber(z) : z;

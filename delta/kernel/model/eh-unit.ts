@@ -100,6 +100,7 @@ export function makeTemplate(isInserted: bool): void {
 }
 
 /** Predicts what follows from the first address `start`. */
+@inline
 export function completeTemplate(start: u32, isInserted: bool): void {
   predictTail(oldRecord, old.address + oldRecord.at, start, freshAddress(), isInserted, until);
 }

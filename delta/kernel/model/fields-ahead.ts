@@ -113,6 +113,7 @@ export function predictFieldsInPlace(fresh: u32, old: u32, length: u32, from: u3
 }
 
 /** Goes on to the page of the next reference; false if none begins before old offset `to`. */
+@inline
 function nextField(to: u32): bool {
   while (index >= refsHere().count) {
     if ((page + 1) << 12 >= to) return false;
@@ -154,6 +155,7 @@ function predictField(ref: Ref, fresh: u32, old: u32, from: u32): void {
   markField(window, length, kind, sure);
 }
 
+@inline
 function predictInPlace(ref: Ref, fresh: u32, old: u32, from: u32): void {
   const position = ref.offset - old;
   const kind = <u32>ref.kind;

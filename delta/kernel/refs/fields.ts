@@ -96,6 +96,7 @@ export function putField(
  * there or the bytes hold no such field. Of A64_LO12 only the low bits are known: the page is that of
  * `hint`. Of A64_ADRP, RV_HIGH and RV_LOW too little is: always NO_PLACE.
  */
+@inline
 export function takeField(
   kind: u32,
   aux: u32,
@@ -121,6 +122,7 @@ export function takeField(
   }
 }
 
+@inline
 function addressIn(kind: u32, aux: u32, at: usize, place: u32, base: u32, hint: u32): u32 {
   const word = load<u32>(at);
   switch (kind) {

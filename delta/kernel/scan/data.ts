@@ -42,6 +42,7 @@ export function emitWord(image: Image, offset: u32, at: usize): bool {
 }
 
 /** The place of the address that a word holds, or NO_PLACE. */
+@inline
 export function addressIn(image: Image, at: usize): u32 {
   const value = image.is64 ? load<u64>(at) : <u64>load<u32>(at);
   const distance = value - image.lowest;

@@ -65,6 +65,7 @@ export function openPages(): void {
   }
 }
 
+@inline
 function slot(index: u32): OldPage {
   return changetype<OldPage>(slots + <usize>index * offsetof<OldPage>());
 }
@@ -93,6 +94,7 @@ export function oldByte(offset: u32): u32 {
   return load<u8>(lastBytes + (offset & (PAGE_BYTES - 1)));
 }
 
+@inline
 function pageBytes(index: u32): OldPage {
   const known = <u32>load<u8>(slotOf + index);
   const page = known === 0 ? fetch(index) : slot(known - 1);
@@ -163,6 +165,7 @@ function holdPage(page: OldPage): void {
 }
 
 /** Finds the references of all sources that begin in a page of old bytes: `refCount` at `refs`. */
+@inline
 export function scanOldPage(index: u32): void {
   clearRefs();
   const from = index << PAGE_SHIFT;

@@ -67,6 +67,7 @@ function isByte(bytes: v128, mask: u32, value: u32): v128 {
 }
 
 /** Emits the field, at old offset `offset`, if it is in [from, to); false if it is no address. */
+@inline
 export function emitValue(image: Image, field: usize, offset: u32, from: u32, to: u32): bool {
   const target = placeOf(image, load<u32>(field));
   if (target === NO_PLACE) return false;
