@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import type { CacheConfig, ServerConfig } from './config.ts';
 import { cacheSchema, serverSchema } from './config-schema.ts';
 import { ServerError } from './errors.ts';
+import { registryFaults } from './registry-rules.ts';
 
 /** Where settings come from, strongest first: flags, environment, file. */
 export interface ConfigSources {
@@ -28,7 +29,10 @@ export async function loadServerConfig(sources: ConfigSources): Promise<ServerCo
 /** Loads a regional cache's configuration; throws `config` with every fault listed. */
 export async function loadCacheConfig(sources: ConfigSources): Promise<CacheConfig> {
   const settings = await load(sources, cacheSchema);
-  return freeze({ ...settings, listen: parseListen(settings['listen']) }) as unknown as CacheConfig;
+  const config = { ...settings, listen: parseListen(settings['listen']) } as unknown as CacheConfig;
+  const faults = registryFaults(config);
+  if (faults.length > 0) throw configFaults(faults);
+  return freeze(config);
 }
 
 async function load(
@@ -43,13 +47,17 @@ async function load(
   const validate = ajv.compile(schema);
   if (!validate(settings)) {
     const faults = (validate.errors ?? []).filter((error) => error.keyword !== 'if').map(describe);
-    throw new ServerError(
-      'config',
-      `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}: ${faults.join('; ')}`,
-      { detail: { faults } },
-    );
+    throw configFaults(faults);
   }
   return settings;
+}
+
+function configFaults(faults: readonly string[]): ServerError {
+  return new ServerError(
+    'config',
+    `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}: ${faults.join('; ')}`,
+    { detail: { faults } },
+  );
 }
 
 async function readConfigFile(path: string | undefined): Promise<Record<string, unknown>> {

@@ -104,6 +104,16 @@ export const serverSchema: AnySchemaObject = {
   },
 };
 
+const upstreamTls = {
+  type: 'object',
+  additionalProperties: false,
+  dependencies: { cert: ['key'], key: ['cert'] },
+  properties: { ca: filePath, cert: filePath, key: filePath },
+};
+/** A host as image references begin. */
+const REGISTRY_NAME = '^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?$';
+const secret = { type: 'string', minLength: 1 };
+
 /** Settings of a regional cache. See `CacheConfig`. */
 export const cacheSchema: AnySchemaObject = {
   type: 'object',
@@ -113,7 +123,34 @@ export const cacheSchema: AnySchemaObject = {
     ...common,
     upstream: httpUrl,
     region: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' },
-    upstreamToken: { type: 'string', minLength: 1 },
+    upstreamToken: secret,
+    upstreamTls,
+    upstreamNames: {
+      type: 'array',
+      default: [],
+      items: { type: 'string', pattern: REGISTRY_NAME },
+    },
+    registries: {
+      type: 'object',
+      default: {},
+      propertyNames: { pattern: REGISTRY_NAME },
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        dependencies: { password: ['username'], passwordFile: ['username'] },
+        properties: {
+          url: httpUrl,
+          through: { type: 'string', enum: ['upstream'] },
+          username: { type: 'string', pattern: '^[^:]+$' },
+          password: secret,
+          passwordFile: filePath,
+          token: secret,
+          tokenFile: filePath,
+          tls: upstreamTls,
+        },
+      },
+    },
+    pushes: { type: 'string', enum: ['refuse', 'forward'], default: 'refuse' },
     budgetBytes: count(1, 20 * 1024 ** 3),
     offlineMs: count(0, 7 * DAY_MS),
     tagTtlMs: count(0, 10_000),

@@ -78,6 +78,31 @@ export interface MatrixConfig {
   readonly reconcileMs: number;
 }
 
+/** PEM files, read at the start. */
+export interface UpstreamTlsConfig {
+  /** Authorities that are trusted beside the system's. */
+  readonly ca?: string | undefined;
+  /** The cache's own certificate, and its key. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** A registry beside the origin, and what the cache shows to it; without credentials it is anonymous. */
+export interface RegistryConfig {
+  /** Its base URL; default `https://` and its name, for `docker.io` that of Docker's registry. */
+  readonly url?: string | undefined;
+  /** `upstream`: the upstream is a cache that answers for this registry, and is asked for it. */
+  readonly through?: 'upstream' | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** Holds the password; read each time that it is needed. */
+  readonly passwordFile?: string | undefined;
+  /** A bearer token that the registry takes as it is. */
+  readonly token?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly tls?: UpstreamTlsConfig | undefined;
+}
+
 /** A regional cache's configuration. */
 export interface CacheConfig extends FrontConfig {
   readonly data: string;
@@ -86,6 +111,13 @@ export interface CacheConfig extends FrontConfig {
   readonly region: string;
   /** The token that the cache shows to its origin. */
   readonly upstreamToken?: string | undefined;
+  readonly upstreamTls?: UpstreamTlsConfig | undefined;
+  /** Names that image references have for the origin, beside the host of its address (`ns=`). */
+  readonly upstreamNames: readonly string[];
+  /** Other registries that the cache answers for, by the name that image references have (`ns=`). */
+  readonly registries: Readonly<Record<string, RegistryConfig>>;
+  /** What becomes of pushes to the origin's repositories. */
+  readonly pushes: 'refuse' | 'forward';
   /** Bytes of cached blobs; the least recently used go first. */
   readonly budgetBytes: number;
   /** How long checks are answered from what the origin last said, once it is gone. */

@@ -2,7 +2,7 @@ import { UploadService } from '../storage/upload.ts';
 import { createAccess, type Access } from './auth/access.ts';
 import { createCertificateNames } from './auth/certificates.ts';
 import { baseUrlOf } from './auth/challenge.ts';
-import { allowsAll } from './auth/grants.ts';
+import { isOpenToAll } from './auth/open-to-all.ts';
 import { createBlobRoute } from './blobs.ts';
 import type { ServerConfig } from './config.ts';
 import { createHotBlobs } from './hot-blobs.ts';
@@ -60,17 +60,11 @@ export async function createOriginRoutes(
       ...(await ostreeOf(parts, rules, contract)),
     ],
     app: createApi({ ...parts, ...store, contract, clock: Date.now, authorize: rules?.api }),
-    hot: isOpen(config) ? createHotBlobs(store) : undefined,
+    hot: isOpenToAll(config) ? createHotBlobs(store) : undefined,
     ...(config.limits.address.perSecond > 0 && {
       admit: (address: string) => limiter.admitAddress(address),
     }),
   };
-}
-
-/** True where anyone may read everything, and nobody is told apart by a certificate. */
-function isOpen({ access, tls }: ServerConfig): boolean {
-  if (tls?.clientCa !== undefined) return false;
-  return access === undefined || allowsAll(access['anonymous'] ?? []);
 }
 
 function registryOf({ store, matrix, logger }: OriginParts, rules: Access | undefined): RawRoute {

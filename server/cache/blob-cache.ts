@@ -2,9 +2,10 @@ import type { Digest } from '../../storage/digest.ts';
 import { isStorageError } from '../../storage/errors.ts';
 import type { RepoName } from '../../storage/names.ts';
 import type { ByteRange, IoOptions } from '../../storage/object-store.ts';
+import { BUFFER_BYTES } from '../http/send-blob.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { BlobEntry } from './blob-entry.ts';
-import { BlobLease } from './blob-lease.ts';
+import { BlobLease, type BlobLeaseOptions } from './blob-lease.ts';
 import { BlockReads } from './block-reads.ts';
 import { OpenBlobs, type OpenBlobsOptions } from './open-blobs.ts';
 import type { OpenAtOrigin, OriginBlob } from './upstream-blobs.ts';
@@ -13,15 +14,21 @@ export interface BlobCacheOptions extends Omit<OpenBlobsOptions, 'reads' | 'metr
   readonly metrics: Pick<Metrics, 'cacheRequests' | 'cacheFillInflight'>;
 }
 
+/** Bytes of the buffers of all transfers together; each has its share, within bounds. */
+const ALL_BUFFERS_BYTES = 16 * 1024 * 1024;
+const MIN_BUFFER_BYTES = 16 * 1024;
+
 /** The blobs of a regional cache: sparse files that are filled from the origin as they are read. */
 export class BlobCache {
   readonly #options: BlobCacheOptions;
   readonly #open: OpenBlobs;
-  readonly #reads = new BlockReads();
+  readonly #reads: BlockReads;
   readonly #sizes = new Map<string, Promise<number>>();
+  #leases = 0;
 
   constructor(options: BlobCacheOptions) {
     this.#options = options;
+    this.#reads = new BlockReads(options.clock);
     this.#open = new OpenBlobs({ ...options, reads: this.#reads });
   }
 
@@ -30,17 +37,22 @@ export class BlobCache {
    * Nothing is fetched. Throws `missing`, and what {@link UpstreamBlobs.size} throws.
    */
   async size(digest: Digest, repo?: RepoName): Promise<number> {
-    const known = await this.#open.sizeOf(digest);
+    const known = await this.knownSize(digest);
     if (known !== undefined) return known;
-    const row = await this.#options.catalog.objects.get(digest);
-    if (row !== undefined) return row.size;
     const key = `${repo ?? ''} ${digest}`;
     const running = this.#sizes.get(key);
     if (running !== undefined) return running;
     // Without the caller's signal: others wait for the same answer.
-    const asked = this.#options.blobs.size(digest, { repo }).finally(() => this.#sizes.delete(key));
+    const path = repo === undefined ? undefined : `/v2/${repo}/blobs/${digest}`;
+    const asked = this.#options.blobs.size(digest, { path }).finally(() => this.#sizes.delete(key));
     this.#sizes.set(key, asked);
     return asked;
+  }
+
+  /** Bytes of a blob of which something is here. */
+  async knownSize(digest: Digest): Promise<number | undefined> {
+    const open = await this.#open.sizeOf(digest);
+    return open ?? (await this.#options.catalog.objects.get(digest))?.size;
   }
 
   /**
@@ -50,7 +62,7 @@ export class BlobCache {
   async lease(blob: OriginBlob, first: ByteRange, fresh = false): Promise<BlobLease> {
     const { blobs, retry, logger } = this.#options;
     const { digest, size } = blob;
-    const open: OpenAtOrigin = (range, options) => blobs.open(blob, range, options);
+    const open: OpenAtOrigin = (range, options) => (blob.from ?? blobs).open(blob, range, options);
     const source = { open, digest, size, retry };
     const common = { source, reads: this.#reads, logger };
     let entry: BlobEntry;
@@ -61,21 +73,51 @@ export class BlobCache {
       logger.warn({ digest, err: error }, 'no room: the blob passes through without being kept');
       this.#options.metrics.cacheRequests.inc({ result: 'miss' });
       const relieve = (): Promise<boolean> => Promise.resolve(false);
-      return new BlobLease(
-        { ...common, fill: undefined, relieve, onRelease: () => undefined },
-        first,
-      );
+      return this.#lend({ ...common, fill: undefined, relieve }, first, () => undefined);
     }
     this.#countRequest(entry, first, fresh);
-    const options = {
-      ...common,
-      fill: entry.fill,
-      relieve: () => this.#open.relieve(entry),
-      onRelease: () => {
-        this.#open.release(entry);
-      },
+    const relieve = (): Promise<boolean> => this.#open.relieve(entry);
+    return this.#lend({ ...common, fill: entry.fill, relieve }, first, () => {
+      this.#open.release(entry);
+    });
+  }
+
+  #lend(
+    options: Omit<BlobLeaseOptions, 'onRelease' | 'bufferBytes'>,
+    first: ByteRange,
+    onRelease: () => void,
+  ): BlobLease {
+    this.#leases += 1;
+    const bufferBytes = (): number => {
+      const share = Math.floor(ALL_BUFFERS_BYTES / this.#leases);
+      return Math.min(Math.max(MIN_BUFFER_BYTES, share), BUFFER_BYTES);
     };
-    return new BlobLease(options, first);
+    const release = (): void => {
+      this.#leases -= 1;
+      onRelease();
+    };
+    return new BlobLease({ ...options, bufferBytes, onRelease: release }, first);
+  }
+
+  /**
+   * All bytes of a blob that is here, whole and right; undefined when it is not, `large` when it has
+   * more than `maxBytes`. Counts as a use.
+   */
+  async readSmall(digest: Digest, maxBytes: number): Promise<Buffer | 'large' | undefined> {
+    const row = await this.#options.catalog.objects.get(digest);
+    if (row !== undefined && row.size > maxBytes) return 'large';
+    if (row?.complete !== true || row.size === 0) return undefined;
+    const range = { start: 0, endExclusive: row.size };
+    const entry = await this.#open.hold(row, range);
+    try {
+      const file = entry.fill?.file;
+      if (file?.verified !== true) return undefined;
+      const parts: Buffer[] = [];
+      for await (const part of file.read(range)) parts.push(part);
+      return Buffer.concat(parts);
+    } finally {
+      this.#open.release(entry);
+    }
   }
 
   /** Brings all of a blob here, if it is not yet, and checks it. */
@@ -101,6 +143,11 @@ export class BlobCache {
     } finally {
       this.#open.release(entry);
     }
+  }
+
+  /** True while the blob's files are open. */
+  isOpen(digest: Digest): boolean {
+    return this.#open.isOpen(digest);
   }
 
   /** Stops all fills and closes every file. */

@@ -1,6 +1,7 @@
 import type { CachedObject } from '../../storage/catalog/cache-objects.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { Fill } from './fill.ts';
+import type { UpstreamBlobs } from './upstream-blobs.ts';
 
 /** An open blob of the cache. Who holds it keeps it open and in place. */
 export class BlobEntry {
@@ -9,6 +10,8 @@ export class BlobEntry {
   readonly opening: Promise<Fill>;
   /** Where the origin has it, when not at its usual path; as the last holder that knows said. */
   path: string | undefined;
+  /** Who has it at that path, when not the origin. */
+  from: UpstreamBlobs | undefined;
   /** Set once {@link opening} has resolved. */
   fill: Fill | undefined;
   /** What the catalog says of it. */

@@ -7,10 +7,12 @@ import { readDigest, readRepo } from '../oci/names.ts';
 import type { Logger } from '../observe/logger.ts';
 import { isOstreePath, splitOstreePath } from '../ostree/path.ts';
 import { answerV2 } from './failure.ts';
+import { grantedName, nameRequest, type RegistryNames } from './registries/names.ts';
 import type { RepoMembers } from './repo-members.ts';
 
 export interface CacheAccessOptions {
   readonly access: AccessRules;
+  readonly names: RegistryNames;
   /** Without it, certificates tell nobody apart. */
   readonly certificateNames?: CertificateNames | undefined;
   readonly members: Pick<RepoMembers, 'check'>;
@@ -53,7 +55,7 @@ export function createCacheAccess(options: CacheAccessOptions): CacheAccess {
       }
       let refused = true;
       await answerV2(x, options.logger, 'NAME_UNKNOWN', async () => {
-        await admitRegistry(x, identify(x, options), options.members);
+        await admitRegistry(x, identify(x, options), options);
         refused = false;
       });
       return refused;
@@ -90,17 +92,20 @@ function isEmptyBasic(header: string): boolean {
 async function admitRegistry(
   x: Exchange,
   principal: Principal,
-  members: CacheAccessOptions['members'],
+  { members, names }: CacheAccessOptions,
 ): Promise<void> {
   const { grants } = principal;
-  const [, name, kind, reference = ''] = IN_REPOSITORY.exec(x.path) ?? [];
+  const { registry, path } = nameRequest(x.path, x.query, names);
+  const [, name, kind, reference = ''] = IN_REPOSITORY.exec(path) ?? [];
   if (name === undefined) {
     demand(principal, grants.length > 0, 'read anything here');
     return;
   }
   const repo = readRepo(name);
-  demand(principal, allows(grants, 'pull', repo), `pull ${repo}`);
-  if (allowsAll(grants)) return;
+  const granted = grantedName(registry, repo);
+  demand(principal, allows(grants, 'pull', granted), `pull ${granted}`);
+  // Another registry is asked in any case whether the repository has it.
+  if (allowsAll(grants) || registry !== '') return;
   // What has a digest is kept by it alone, whatever the repository.
   if (kind === 'blobs' || (kind === 'manifests' && reference.includes(':'))) {
     await members.check(`/v2/${repo}/${kind}/${readDigest(reference)}`, x.signal);

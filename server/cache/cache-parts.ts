@@ -14,11 +14,15 @@ import { LiveTracker } from './live.ts';
 import { Mirror } from './mirror.ts';
 import { OriginApi } from './origin-api.ts';
 import { KnownFiles } from './ostree/known-files.ts';
+import { ForeignCheck } from './registries/foreign-check.ts';
+import { openSources, readTls, type RegistrySource } from './registries/sources.ts';
 import { Releases } from './releases.ts';
 import { ReportSender } from './report-sender.ts';
 import type { RetryPolicy } from './retry.ts';
-import { sweepBlobFolder } from './sweep.ts';
-import { Upstream } from './upstream.ts';
+import { startSweep } from './start-sweep.ts';
+import { Upstream, type UpstreamOptions } from './upstream.ts';
+import type { UpstreamTls } from './upstream-agents.ts';
+import { bearerAuth } from './upstream-auth.ts';
 import { UpstreamBlobs } from './upstream-blobs.ts';
 
 /** A fill that got nothing in so many tries breaks its readers; what it had stays. */
@@ -41,6 +45,10 @@ export interface CacheParts {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly upstream: Upstream;
+  readonly upstreamTls: UpstreamTls | undefined;
+  /** Registries beside the origin. */
+  readonly registries: readonly RegistrySource[];
+  readonly foreign: ForeignCheck;
   readonly origin: OriginApi;
   readonly releases: Releases;
   readonly blobs: BlobCache;
@@ -67,20 +75,18 @@ export async function openParts(
   });
   const catalog = await openCacheCatalog(join(config.data, 'cache.sqlite'));
   opened.push(() => catalog.close());
-  const swept = await sweepBlobFolder(folder, catalog.objects);
-  if (swept.files + swept.rows > 0)
-    logger.info(swept, 'removed what an earlier run left half done');
-
   const contract = await loadContract();
   const metrics = createMetrics();
   const onBytes = (count: number): void => {
     metrics.originBytes.inc(count);
   };
-  const { upstream: originUrl, upstreamToken: token } = config;
-  const upstream = new Upstream({ base: originUrl, token, clock, onBytes, progressMs });
+  const upstreamTls = await readTls('upstreamTls', config.upstreamTls);
+  const upstream = openUpstream(config, { tls: upstreamTls, clock, onBytes, progressMs });
   opened.push(() => {
     upstream.close();
   });
+  const sourceOptions = { config, upstream, clock, onBytes, progressMs };
+  const registries = await openSources(sourceOptions, opened);
   const base = { config, catalog, contract, metrics, logger, clock, upstream };
   const { documents, objects } = catalog;
   const releases = await Releases.open({ ...base, documents });
@@ -95,6 +101,7 @@ export async function openParts(
   const kept = { folder, budgetBytes, isPinned, otherBytes };
   const blobs = new BlobCache({ ...base, ...kept, blobs: source, retry });
   opened.push(() => blobs.close());
+  opened.push(startSweep({ folder, objects, isOpen: (digest) => blobs.isOpen(digest) }, logger));
   const mirror: Mirror = new Mirror({
     ...base,
     releases,
@@ -103,12 +110,24 @@ export async function openParts(
     blobs,
     fetchAhead,
     refreshMs,
+    maxPinnedBytes: Math.floor(budgetBytes / 2),
   });
   const onNew = (): void => {
     mirror.poke();
   };
   const live = new LiveTracker({ ...base, versions: catalog.live, onNew });
   const reports = new ReportSender({ ...base, queue: catalog.reports, origin });
-  const stores = { blobs, knownFiles, fillRetry: retry };
+  const { members } = catalog;
+  const needed = registries.length > 0 || (await members.any());
+  const foreign = new ForeignCheck({ ...base, blobs: source, members, needed });
+  const stores = { blobs, knownFiles, fillRetry: retry, registries, foreign, upstreamTls };
   return { ...base, ...stores, origin, releases, mirror, live, reports };
+}
+
+function openUpstream(
+  { upstream: base, upstreamToken: token }: CacheConfig,
+  options: Pick<UpstreamOptions, 'tls' | 'clock' | 'onBytes' | 'progressMs'>,
+): Upstream {
+  const auth = token === undefined ? undefined : bearerAuth(token);
+  return new Upstream({ ...options, base, auth });
 }

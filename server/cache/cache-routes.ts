@@ -1,46 +1,41 @@
 import { createCertificateNames } from '../auth/certificates.ts';
 import type { RawRoute } from '../http/exchange.ts';
 import type { TlsMaterial } from '../http/tls.ts';
-import { createLimiter } from '../limits/limiter.ts';
+import type { Limiter } from '../limits/limiter.ts';
 import { createAuditRoute } from '../observe/audit.ts';
 import { createCachedBlobRoute } from './blob-routes.ts';
 import { createCacheAccess, type CacheAccess } from './cache-access.ts';
 import type { CacheParts } from './cache-parts.ts';
 import { createCheckRoute } from './check-routes.ts';
-import { DocumentCache } from './document-cache.ts';
 import { createEventRoute } from './event-routes.ts';
 import { createOstreeHandlers } from './ostree/create-handlers.ts';
 import { createCachedOstreeRoute } from './ostree/routes.ts';
-import { ManifestCache } from './manifest-cache.ts';
 import { createMirrorRegistry } from './manifest-routes.ts';
+import { createPushForward } from './push-forward.ts';
+import { mirrorOrigin, mirrorRegistry, type MirroredRegistry } from './registries/mirrored.ts';
+import type { RegistryNames } from './registries/names.ts';
 import { RepoMembers } from './repo-members.ts';
 import { createStatusRoute } from './status-routes.ts';
 
 /** Everything that a cache answers, the hot path first. */
-export function createRoutes(parts: CacheParts, tls?: TlsMaterial): readonly RawRoute[] {
-  const { config, catalog, mirror, upstream, blobs } = parts;
-  const { manifests, documents } = catalog;
+export function createRoutes(
+  parts: CacheParts,
+  limiter: Limiter,
+  tls?: TlsMaterial,
+): readonly RawRoute[] {
+  const { upstream, blobs, foreign } = parts;
   const originUrl = upstream.url;
-  const limiter = createLimiter(config.limits);
-  const access = accessOf(parts, tls);
+  const names = namesOf(parts);
+  const registries = mirrored(parts);
+  const access = accessOf(parts, names, tls);
   return [
     createAuditRoute(parts.logger),
     limiter.byAddress,
+    ...pushRoutes(parts, names, registries),
     ...(access === undefined ? [] : [access.route]),
     limiter.byPrincipal,
-    createCachedBlobRoute(blobs),
-    createMirrorRegistry({
-      ...parts,
-      manifests: new ManifestCache({
-        ...parts,
-        manifests,
-        tagTtlMs: config.tagTtlMs,
-        pinned: () => mirror.pinned,
-      }),
-      documents: new DocumentCache({ ...parts, documents }),
-      host: upstream.host,
-      originUrl,
-    }),
+    createCachedBlobRoute(blobs, foreign),
+    createMirrorRegistry({ ...parts, names, registries }),
     createCachedOstreeRoute(createOstreeHandlers(parts), originUrl),
     createCheckRoute({ ...parts, originUrl, authorize: access?.product }),
     createEventRoute(parts),
@@ -48,13 +43,48 @@ export function createRoutes(parts: CacheParts, tls?: TlsMaterial): readonly Raw
   ];
 }
 
+/** None where pushes are refused, as every change is. */
+function pushRoutes(
+  parts: CacheParts,
+  names: RegistryNames,
+  registries: ReadonlyMap<string, MirroredRegistry>,
+): readonly RawRoute[] {
+  const { pushes, publicUrl } = parts.config;
+  const manifests = registries.get('')?.manifests;
+  if (pushes === 'refuse' || manifests === undefined) return [];
+  return [createPushForward({ ...parts, names, manifests, publicUrl })];
+}
+
+/** What `ns=` may say. */
+function namesOf({ config, upstream, registries }: CacheParts): RegistryNames {
+  return {
+    origin: [upstream.host, ...config.upstreamNames],
+    others: registries.map(({ name }) => name),
+  };
+}
+
+function mirrored(parts: CacheParts): ReadonlyMap<string, MirroredRegistry> {
+  const { config, upstream, mirror, registries, foreign } = parts;
+  const options = { ...parts, tagTtlMs: config.tagTtlMs, pinned: () => mirror.pinned };
+  const origin = { name: '', upstream, root: '/v2/', pushUrl: upstream.url };
+  return new Map([
+    ['', mirrorOrigin(origin, foreign, options)],
+    ...registries.map((source) => [source.name, mirrorRegistry(source, options)] as const),
+  ]);
+}
+
 /** Undefined while the configuration sets no rules: then everyone may read everything. */
-function accessOf(parts: CacheParts, tls: TlsMaterial | undefined): CacheAccess | undefined {
+function accessOf(
+  parts: CacheParts,
+  names: RegistryNames,
+  tls: TlsMaterial | undefined,
+): CacheAccess | undefined {
   const { config, upstream, clock, logger } = parts;
   const { access } = config;
   if (access === undefined) return undefined;
   return createCacheAccess({
     access,
+    names,
     certificateNames: tls === undefined ? undefined : createCertificateNames({ tls, clock }),
     members: new RepoMembers(upstream, clock),
     originUrl: upstream.url,

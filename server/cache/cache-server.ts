@@ -1,9 +1,12 @@
+import { isOpenToAll } from '../auth/open-to-all.ts';
 import type { CacheConfig } from '../config.ts';
 import { listen } from '../http/http-server.ts';
 import { openTls } from '../http/tls.ts';
+import { createLimiter } from '../limits/limiter.ts';
 import type { Logger } from '../observe/logger.ts';
 import { openParts, type CacheTuning } from './cache-parts.ts';
 import { createRoutes } from './cache-routes.ts';
+import { createHotCachedBlobs } from './hot-blobs.ts';
 
 export interface RunningCache {
   /** Without a trailing slash. */
@@ -46,8 +49,14 @@ async function start(
   const { mirror, reports } = parts;
   const { metrics } = parts;
   const tls = config.tls === undefined ? undefined : await openTls(config.tls, { logger, metrics });
+  const limiter = createLimiter(config.limits);
   const server = await listen({
-    routes: createRoutes(parts, tls),
+    routes: createRoutes(parts, limiter, tls),
+    // A digest alone gives no right to what other registries have.
+    hot: isOpenToAll(config) && !parts.foreign.needed ? createHotCachedBlobs(parts) : undefined,
+    ...(config.limits.address.perSecond > 0 && {
+      admit: (address: string) => limiter.admitAddress(address),
+    }),
     ...config.listen,
     tls,
     drainMs: config.drainMs,

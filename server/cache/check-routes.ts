@@ -19,6 +19,7 @@ import { checkSchema } from '../updates/kinds.ts';
 import { decideOstree } from '../updates/ostree/decide.ts';
 import { checkLabels, type DecideEnv, type DecideOutcome } from '../updates/outcome.ts';
 import { cacheUrlOf } from './cache-url.ts';
+import { cameBy } from './came-by.ts';
 import { answerV1 } from './failure.ts';
 import { requireHeader } from './json-request.ts';
 import type { LiveTracker } from './live.ts';
@@ -61,14 +62,16 @@ async function check(x: Exchange, options: CheckRouteOptions): Promise<void> {
   const ask = contract.check(checkSchema(value), value);
   options.authorize?.(x, ask.product);
   await noteLive(live, ask);
-  const cacheUrl = cacheUrlOf(x.req, config.publicUrl);
+  const { region, cacheUrls: below } = cameBy(x, contract);
+  const cacheUrls = [...below, cacheUrlOf(x.req, config.publicUrl)];
   const { signal } = x;
   let answer: OriginAnswer;
   try {
-    answer = await origin.forward({ path: '/v1/check', device, body: bytes, cacheUrl, signal });
+    const by = { device, region, cacheUrls };
+    answer = await origin.forward({ ...by, path: '/v1/check', body: bytes, signal });
   } catch (error) {
     if (!isStorageError(error, 'unavailable')) throw error;
-    decideAlone(x, options, { device, ask, cacheUrl, cause: error });
+    decideAlone(x, options, { device, ask, cacheUrls, cause: error });
     stopTimer();
     return;
   }
@@ -94,12 +97,12 @@ function decideAlone(
   {
     device,
     ask,
-    cacheUrl,
+    cacheUrls,
     cause,
   }: {
     readonly device: string;
     readonly ask: CheckRequest | OstreeCheckRequest;
-    readonly cacheUrl: string;
+    readonly cacheUrls: readonly string[];
     readonly cause: unknown;
   },
 ): void {
@@ -107,7 +110,7 @@ function decideAlone(
   if (ageSeconds === undefined || ageSeconds * 1000 > config.offlineMs) {
     throw new HttpError('unavailable', 'the origin does not answer', { cause });
   }
-  const env = { deviceId: device, nowMs: clock(), servers: [cacheUrl, originUrl] };
+  const env = { deviceId: device, nowMs: clock(), servers: [...cacheUrls, originUrl] };
   const outcome = decideFrom(releases, ask, env, cause);
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader(AGE_HEADER, ageSeconds.toString());

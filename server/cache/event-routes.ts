@@ -8,6 +8,7 @@ import { readJson } from '../http/json-body.ts';
 import type { Contract } from '../http/validate.ts';
 import { sendJson } from '../oci/respond.ts';
 import { eventsSchema } from '../updates/kinds.ts';
+import { cameBy } from './came-by.ts';
 import { answerV1 } from './failure.ts';
 import { requireHeader, requireText } from './json-request.ts';
 import type { LiveTracker } from './live.ts';
@@ -50,17 +51,19 @@ async function report(x: Exchange, options: EventRouteOptions, id: string): Prom
   const { bytes, value } = await readJson(x);
   const body = contract.check(eventsSchema(value), value);
   await noteLive(options.live, body);
+  const { region } = cameBy(x, contract);
   if (reports.queued === 0) {
     try {
       const path = `/v1/decisions/${decision}/events`;
-      const answer = await origin.forward({ path, device, body: bytes, signal: x.signal });
+      const { signal } = x;
+      const answer = await origin.forward({ path, device, region, body: bytes, signal });
       sendOriginAnswer(x.res, answer);
       return;
     } catch (error) {
       if (!isStorageError(error, 'unavailable')) throw error;
     }
   }
-  await reports.enqueue({ decision, device, body: bytes, createdMs: clock() });
+  await reports.enqueue({ decision, device, region, body: bytes, createdMs: clock() });
   sendJson(x.res, 202, { recorded: 0, queued: body.events.length });
 }
 

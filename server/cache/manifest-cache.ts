@@ -9,20 +9,31 @@ import {
 } from '../../storage/digest.ts';
 import { isStorageError } from '../../storage/errors.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
-import type { IoOptions } from '../../storage/object-store.ts';
 import type { Reference } from '../oci/names.ts';
 import type { Logger } from '../observe/logger.ts';
 import { ACCEPTED_MANIFESTS } from './accepted-manifests.ts';
-import type { Upstream, UpstreamAnswer } from './upstream.ts';
+import { ageOf } from './age.ts';
+import { JointWork } from './joint-work.ts';
+import type { RegistrySource } from './registries/sources.ts';
+import type { UpstreamAnswer } from './upstream.ts';
 import { expectStatus } from './upstream-blobs.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const MEDIA_TYPE = /^[\w.+-]{1,127}\/[\w.+-]{1,127}$/;
 
+/** Whether a repository has what lies here by digest alone. */
+export interface ManifestGate {
+  /** Throws `missing`, `unavailable`, `UpstreamError` unless the repository has it. */
+  admitManifest(repo: RepoName, digest: Digest): Promise<void>;
+  /** Told of what the repository has just given, before it is kept. */
+  note(repo: RepoName, digest: Digest, size: number): Promise<void>;
+}
+
 export interface ManifestCacheOptions {
-  readonly upstream: Upstream;
+  readonly source: RegistrySource;
   readonly manifests: CachedManifests;
+  readonly gate: ManifestGate;
   /** How long a tag is served without asking the origin. */
   readonly tagTtlMs: number;
   /** Manifests that are not given up. */
@@ -40,62 +51,86 @@ export interface FoundManifest {
 }
 
 /**
- * Manifests of the origin: by digest for ever, by tag as the origin says now, or as it last said
- * once it is gone. Throws `missing`, `unavailable`, `digest_mismatch`, `UpstreamError`.
+ * Manifests of a registry: by digest for ever, by tag as it says now, or as it last said once it is
+ * gone; asked once for all who want the same meanwhile. Throws `missing`, `unavailable`,
+ * `digest_mismatch`, `UpstreamError`.
  */
 export class ManifestCache {
   readonly #options: ManifestCacheOptions;
+  readonly #asking = new JointWork<FoundManifest>();
 
   constructor(options: ManifestCacheOptions) {
     this.#options = options;
   }
 
-  async get(repo: RepoName, reference: Reference, io: IoOptions): Promise<FoundManifest> {
+  get(repo: RepoName, reference: Reference): Promise<FoundManifest> {
     if (reference.kind === 'digest') {
-      return { manifest: await this.#byDigest(repo, reference.digest, io), immutable: true };
+      const { digest } = reference;
+      return this.#asking.do(`${repo}@${digest}`, () => this.#byDigest(repo, digest));
     }
-    return this.#byTag(repo, reference.tag, io);
+    const { tag } = reference;
+    return this.#asking.do(`${repo}:${tag}`, () => this.#byTag(repo, tag));
   }
 
-  async #byDigest(repo: RepoName, digest: Digest, io: IoOptions): Promise<CachedManifest> {
-    const known = await this.#options.manifests.get(digest);
-    return known ?? this.#fetch(repo, digest, digest, undefined, io).then(required);
+  /** The tag may have moved: the next request asks. */
+  async forgetTag(repo: RepoName, tag: Tag): Promise<void> {
+    const { manifests, source } = this.#options;
+    await manifests.deleteTag({ registry: source.name, repo }, tag);
   }
 
-  async #byTag(repo: RepoName, tag: Tag, io: IoOptions): Promise<FoundManifest> {
-    const { manifests, tagTtlMs, clock } = this.#options;
-    const known = await manifests.getTag(repo, tag);
+  async #byDigest(repo: RepoName, digest: Digest): Promise<FoundManifest> {
+    const { manifests, gate } = this.#options;
+    const known = await manifests.get(digest);
+    if (known === undefined) {
+      const { manifest } = await this.#fetch(repo, digest, digest);
+      return { manifest: required(manifest), immutable: true };
+    }
+    await gate.admitManifest(repo, digest);
+    return { manifest: known, immutable: true };
+  }
+
+  async #byTag(repo: RepoName, tag: Tag): Promise<FoundManifest> {
+    const { manifests, source, tagTtlMs, clock } = this.#options;
+    const tagged = { registry: source.name, repo };
+    const known = await manifests.getTag(tagged, tag);
     const held = known === undefined ? undefined : await manifests.get(known.digest);
     const ageMs = known === undefined ? Infinity : Math.max(0, clock() - known.checkedMs);
     if (held !== undefined && ageMs < tagTtlMs) return { manifest: held, immutable: false };
     try {
-      const fresh = await this.#fetch(repo, tag, undefined, held?.digest, io);
-      const manifest = fresh ?? required(held);
-      await manifests.putTag(repo, tag, { digest: manifest.digest, checkedMs: clock() });
-      return { manifest, immutable: false };
+      const fresh = await this.#fetch(repo, tag, undefined, held?.digest);
+      const manifest = fresh.manifest ?? required(held);
+      const { staleSeconds } = fresh;
+      const checkedMs = clock() - (staleSeconds ?? 0) * 1000;
+      await manifests.putTag(tagged, tag, { digest: manifest.digest, checkedMs });
+      return { manifest, immutable: false, staleSeconds };
     } catch (error) {
-      if (isStorageError(error, 'missing')) await manifests.deleteTag(repo, tag);
+      if (isStorageError(error, 'missing')) await manifests.deleteTag(tagged, tag);
       if (held === undefined || !isStorageError(error, 'unavailable')) throw error;
       return { manifest: held, immutable: false, staleSeconds: Math.floor(ageMs / 1000) };
     }
   }
 
-  /** Fetches, checks and keeps; undefined when the origin says that it still is `known`. */
+  /** Fetches, checks and keeps; without a manifest when the registry says that it still is `known`. */
   async #fetch(
     repo: RepoName,
     reference: string,
-    expected: Digest | undefined,
-    known: Digest | undefined,
-    { signal }: IoOptions,
-  ): Promise<CachedManifest | undefined> {
-    const { upstream } = this.#options;
+    expected?: Digest,
+    known?: Digest,
+  ): Promise<{ readonly manifest?: CachedManifest; readonly staleSeconds?: number | undefined }> {
+    const { source, gate } = this.#options;
+    const { upstream, root } = source;
     const headers: Record<string, string> = { accept: ACCEPTED_MANIFESTS };
-    if (known !== undefined) headers['if-none-match'] = `"${known}"`;
-    const path = `/v2/${repo}/manifests/${reference}`;
-    const answer = await upstream.request({ method: 'GET', path, headers, signal, failFast: true });
+    const path = `${root}${repo}/manifests/${reference}`;
+    if (known !== undefined) {
+      // What is not the origin counts GETs against a limit, and may not know our validators.
+      if (source.name !== '' && (await this.#isStill(path, known))) return {};
+      headers['if-none-match'] = `"${known}"`;
+    }
+    const answer = await upstream.request({ method: 'GET', path, headers, failFast: true });
+    const staleSeconds = ageOf(answer.headers);
     if (answer.status === 304 && known !== undefined) {
       upstream.discard(answer);
-      return undefined;
+      return { staleSeconds };
     }
     try {
       expectStatus(answer, `${repo} ${reference}`, [200]);
@@ -103,10 +138,20 @@ export class ManifestCache {
       upstream.discard(answer);
       throw error;
     }
-    const body = await upstream.readAll(answer, MAX_MANIFEST_BYTES, signal);
+    const body = await upstream.readAll(answer, MAX_MANIFEST_BYTES);
     const manifest = checkManifest(answer, body, expected);
+    await gate.note(repo, manifest.digest, body.length);
     await this.#keep(manifest);
-    return manifest;
+    return { manifest, staleSeconds };
+  }
+
+  /** True if a HEAD names that digest; a registry that does not answer HEAD has to be asked with GET. */
+  async #isStill(path: string, known: Digest): Promise<boolean> {
+    const { upstream } = this.#options.source;
+    const headers = { accept: ACCEPTED_MANIFESTS };
+    const answer = await upstream.request({ method: 'HEAD', path, headers, failFast: true });
+    upstream.discard(answer);
+    return answer.status === 200 && answer.headers['docker-content-digest'] === known;
   }
 
   /** A manifest that can't be kept is served all the same. */

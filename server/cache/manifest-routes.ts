@@ -4,21 +4,16 @@ import { readDigest, readReference, readRepo } from '../oci/names.ts';
 import { readPage } from '../oci/paging.ts';
 import { sendJson } from '../oci/respond.ts';
 import type { Logger } from '../observe/logger.ts';
-import type { BlobCache } from './blob-cache.ts';
-import type { DocumentCache } from './document-cache.ts';
 import { answerV2 } from './failure.ts';
-import type { ManifestCache } from './manifest-cache.ts';
+import type { MirroredRegistry } from './registries/mirrored.ts';
+import { nameRequest, pathPrefix, type RegistryNames } from './registries/names.ts';
 import { sendManifest } from './send-manifest.ts';
-import { sendCachedBlob } from './send-cached-blob.ts';
+import { UpstreamError } from './upstream-error.ts';
 
 export interface MirrorRegistryOptions {
-  readonly blobs: BlobCache;
-  readonly manifests: ManifestCache;
-  readonly documents: DocumentCache;
-  /** The origin's host and port: the only `ns` that is answered for. */
-  readonly host: string;
-  /** The origin's base URL, named to those who want to push. */
-  readonly originUrl: string;
+  /** By name; the origin's is empty. */
+  readonly registries: ReadonlyMap<string, MirroredRegistry>;
+  readonly names: RegistryNames;
   readonly logger: Logger;
 }
 
@@ -26,99 +21,114 @@ interface MirrorRoute {
   readonly label: string;
   readonly pattern: RegExp;
   readonly missing: OciErrorCode;
-  readonly get: (x: Exchange, name: string, reference: string) => Promise<void>;
+  readonly get: (x: Exchange, asked: Asked, name: string, reference: string) => Promise<void>;
 }
 
-/** `/v2/` of a cache: a read-only mirror of the origin's registry (OCI distribution 1.1, "Pull"). */
+/** What is asked, and how. */
+interface Asked {
+  readonly registry: MirroredRegistry;
+  /** As links repeat it. */
+  readonly root: string;
+  readonly ns: string | undefined;
+}
+
+/** `/v2/` of a cache: read-only mirrors of registries (OCI distribution 1.1, "Pull"). */
 export function createMirrorRegistry(options: MirrorRegistryOptions): RawRoute {
-  const routes = createRoutes(options);
   return async (x) => {
     if (x.path !== '/v2' && !x.path.startsWith('/v2/')) return false;
     x.res.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
-    const found = routes
-      .map((route) => ({ route, match: route.pattern.exec(x.path) }))
-      .find(({ match }) => match !== null);
+    const found = find(x.path);
     x.route = found?.route.label ?? '/v2/';
     await answerV2(x, options.logger, found?.route.missing ?? 'NAME_UNKNOWN', async () => {
-      checkMethod(x, options.originUrl);
-      checkNamespace(x, options.host);
-      if (found === undefined) throw new OciError('NAME_UNKNOWN', 'the mirror has no such path');
-      await found.route.get(x, found.match?.[1] ?? '', found.match?.[2] ?? '');
+      const named = nameRequest(x.path, x.query, options.names);
+      const registry = options.registries.get(named.registry);
+      if (registry === undefined) throw new OciError('NAME_UNKNOWN', 'no such registry here');
+      checkMethod(x, registry.source.pushUrl);
+      const within = find(named.path);
+      if (within === undefined) throw new OciError('NAME_UNKNOWN', 'the mirror has no such path');
+      const { route, match } = within;
+      const root = named.by === 'path' ? `/v2/${pathPrefix(named.registry)}/` : '/v2/';
+      const asked = { registry, root, ns: x.query.get('ns') ?? undefined };
+      try {
+        await route.get(x, asked, match[1] ?? '', match[2] ?? '');
+      } catch (error) {
+        throw named.registry === '' ? error : asRegistryRefusal(error, named.registry);
+      }
     });
     return true;
   };
 }
 
-function createRoutes({
-  blobs,
-  manifests,
-  documents,
-}: MirrorRegistryOptions): readonly MirrorRoute[] {
-  return [
-    {
-      label: '/v2/',
-      pattern: /^\/v2\/?$/,
-      missing: 'NAME_UNKNOWN',
-      get: (x) => {
-        sendJson(x.res, 200, {});
-        return Promise.resolve();
-      },
-    },
-    {
-      label: '/v2/{name}/blobs/{digest}',
-      pattern: /^\/v2\/(.+)\/blobs\/([^/]+)$/,
-      missing: 'BLOB_UNKNOWN',
-      get: (x, name, text) => {
-        const repo = readRepo(name);
-        return sendCachedBlob(x, blobs, readDigest(text), repo);
-      },
-    },
-    {
-      label: '/v2/{name}/manifests/{reference}',
-      pattern: /^\/v2\/(.+)\/manifests\/([^/]+)$/,
-      missing: 'MANIFEST_UNKNOWN',
-      get: async (x, name, text) => {
-        const reference = readReference(text, 'MANIFEST_UNKNOWN');
-        sendManifest(x, await manifests.get(readRepo(name), reference, { signal: x.signal }));
-      },
-    },
-    {
-      label: '/v2/{name}/tags/list',
-      pattern: /^\/v2\/(.+)\/tags\/list$/,
-      missing: 'NAME_UNKNOWN',
-      get: (x, name) => {
-        // Refused here: a page that the origin refuses would look like a fault of the origin.
-        readPage(x.query);
-        return documents.send(x, `/v2/${readRepo(name)}/tags/list`, ['n', 'last']);
-      },
-    },
-    {
-      label: '/v2/{name}/referrers/{digest}',
-      pattern: /^\/v2\/(.+)\/referrers\/([^/]+)$/,
-      missing: 'MANIFEST_UNKNOWN',
-      get: (x, name, text) =>
-        documents.send(x, `/v2/${readRepo(name)}/referrers/${readDigest(text)}`, [
-          'artifactType',
-          'last',
-        ]),
-    },
-  ];
+function find(
+  path: string,
+): { readonly route: MirrorRoute; readonly match: RegExpExecArray } | undefined {
+  for (const route of ROUTES) {
+    const match = route.pattern.exec(path);
+    if (match !== null) return { route, match };
+  }
+  return undefined;
 }
 
-function checkMethod({ req }: Exchange, originUrl: string): void {
+/** Registries say 401 and 403 also of repositories that do not exist; clients then go on elsewhere. */
+function asRegistryRefusal(error: unknown, registry: string): unknown {
+  if (!(error instanceof UpstreamError) || (error.status !== 401 && error.status !== 403)) {
+    return error;
+  }
+  const message = `${registry} does not let this cache read that: there is no such repository, or its credentials in the cache's configuration do not suffice`;
+  return new OciError('DENIED', message, { cause: error });
+}
+
+const ROUTES: readonly MirrorRoute[] = [
+  {
+    label: '/v2/',
+    pattern: /^\/v2\/?$/,
+    missing: 'NAME_UNKNOWN',
+    get: (x) => {
+      sendJson(x.res, 200, {});
+      return Promise.resolve();
+    },
+  },
+  {
+    label: '/v2/{name}/blobs/{digest}',
+    pattern: /^\/v2\/(.+)\/blobs\/([^/]+)$/,
+    missing: 'BLOB_UNKNOWN',
+    get: (x, { registry }, name, text) => registry.sendBlob(x, readRepo(name), readDigest(text)),
+  },
+  {
+    label: '/v2/{name}/manifests/{reference}',
+    pattern: /^\/v2\/(.+)\/manifests\/([^/]+)$/,
+    missing: 'MANIFEST_UNKNOWN',
+    get: async (x, { registry }, name, text) => {
+      const reference = readReference(text, 'MANIFEST_UNKNOWN');
+      sendManifest(x, await registry.manifests.get(readRepo(name), reference));
+    },
+  },
+  {
+    label: '/v2/{name}/tags/list',
+    pattern: /^\/v2\/(.+)\/tags\/list$/,
+    missing: 'NAME_UNKNOWN',
+    get: (x, { registry, ...how }, name) => {
+      // Refused here: a page that the registry refuses would look like a fault of the registry.
+      readPage(x.query);
+      const path = `${readRepo(name)}/tags/list`;
+      return registry.documents.send(x, { ...how, path, parameters: ['n', 'last'] });
+    },
+  },
+  {
+    label: '/v2/{name}/referrers/{digest}',
+    pattern: /^\/v2\/(.+)\/referrers\/([^/]+)$/,
+    missing: 'MANIFEST_UNKNOWN',
+    get: (x, { registry, ...how }, name, text) => {
+      const path = `${readRepo(name)}/referrers/${readDigest(text)}`;
+      return registry.documents.send(x, { ...how, path, parameters: ['artifactType', 'last'] });
+    },
+  },
+];
+
+function checkMethod({ req }: Exchange, pushUrl: string): void {
   if (req.method === 'GET' || req.method === 'HEAD') return;
-  throw new OciError('UNSUPPORTED', `this is a read-only mirror: push to ${originUrl}`, {
+  throw new OciError('UNSUPPORTED', `this is a read-only mirror: push to ${pushUrl}`, {
     headers: { Allow: 'GET, HEAD' },
-    detail: { origin: originUrl },
+    detail: { origin: pushUrl },
   });
-}
-
-/** containerd names the registry that it means; a key to compare, never an address to dial. */
-function checkNamespace({ query }: Exchange, host: string): void {
-  const asked = query.getAll('ns').find((ns) => ns !== host);
-  if (asked === undefined) return;
-  throw new OciError(
-    'NAME_UNKNOWN',
-    `this mirrors ${host}, not ${JSON.stringify(asked.slice(0, 200))}`,
-  );
 }

@@ -8,7 +8,7 @@ import type { BlobCache } from './blob-cache.ts';
 import { LIVE_MS } from './live.ts';
 import type { Releases } from './releases.ts';
 import { Repeater } from './repeater.ts';
-import { wantedBlobs, type Wanted, type WantedBlob } from './wanted.ts';
+import { pinnedBlobs, wantedBlobs, type Wanted, type WantedBlob } from './wanted.ts';
 
 export interface MirrorOptions {
   readonly releases: Releases;
@@ -18,6 +18,8 @@ export interface MirrorOptions {
   /** False: nothing is fetched ahead, but what live devices need is still not evicted. */
   readonly fetchAhead: boolean;
   readonly refreshMs: number;
+  /** Bytes that are kept from eviction at most: the rest of the budget is for what is asked for. */
+  readonly maxPinnedBytes: number;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -29,7 +31,7 @@ export interface MirrorOptions {
 export class Mirror {
   readonly #options: MirrorOptions;
   readonly #repeater: Repeater;
-  #wanted: Wanted = { deltas: [], metadata: [] };
+  #wanted: Wanted = { deltas: [], metadata: [], plans: [] };
   #pinned: ReadonlySet<Digest> = new Set();
 
   constructor(options: MirrorOptions) {
@@ -41,7 +43,7 @@ export class Mirror {
     });
   }
 
-  /** What live devices will ask for: never evicted. */
+  /** What the plans of live devices fetch, as far as half of the budget goes: never evicted. */
   get pinned(): ReadonlySet<Digest> {
     return this.#pinned;
   }
@@ -92,12 +94,11 @@ export class Mirror {
   }
 
   async #reconsider(): Promise<void> {
-    const { releases, live, clock } = this.#options;
+    const { releases, live, clock, maxPinnedBytes } = this.#options;
     const sinceMs = clock() - LIVE_MS;
     await live.prune(sinceMs);
     this.#wanted = wantedBlobs(releases.snapshot?.releases ?? [], await live.since(sinceMs));
-    const { metadata, deltas } = this.#wanted;
-    this.#pinned = new Set([...metadata, ...deltas].map(({ digest }) => digest));
+    this.#pinned = pinnedBlobs(this.#wanted, maxPinnedBytes);
   }
 
   /** False when there is no point in going on. */

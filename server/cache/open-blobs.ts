@@ -49,6 +49,10 @@ export class OpenBlobs {
     });
   }
 
+  isOpen(digest: Digest): boolean {
+    return this.#entries.has(digest);
+  }
+
   /** Bytes of the blob, if it is open. */
   async sizeOf(digest: Digest): Promise<number | undefined> {
     await this.#entries.get(digest)?.going;
@@ -59,7 +63,7 @@ export class OpenBlobs {
    * Takes hold of a blob, opens it if need be and makes room for what the range lacks. Throws
    * `no_space` when there is none, `unavailable`. Release it.
    */
-  async hold({ digest, size, path }: OriginBlob, range: ByteRange): Promise<BlobEntry> {
+  async hold({ digest, size, path, from }: OriginBlob, range: ByteRange): Promise<BlobEntry> {
     let entry = this.#entries.get(digest);
     while (entry?.going !== undefined) {
       await entry.going;
@@ -71,7 +75,7 @@ export class OpenBlobs {
       this.#entries.set(digest, entry);
     }
     entry.hold();
-    entry.path = path ?? entry.path;
+    if (path !== undefined) [entry.path, entry.from] = [path, from];
     try {
       const fill = await entry.opening;
       await this.#reserve(entry, fill, range);
@@ -96,7 +100,10 @@ export class OpenBlobs {
       entry.fill = new Fill({
         ...this.#options,
         file,
-        open: (range, options) => blobs.open({ digest, size, path: entry.path }, range, options),
+        open: (range, options) => {
+          const { path, from = blobs } = entry;
+          return from.open({ digest, size, path }, range, options);
+        },
         onBusy: (busy) => {
           if (busy) metrics.cacheFillInflight.inc();
           else metrics.cacheFillInflight.dec();

@@ -1,16 +1,26 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 import {
+  AGE_HEADER,
   CACHE_URL_HEADER,
   DEVICE_HEADER,
   REASON_HEADER,
   REGION_HEADER,
 } from '../../delta/agent/protocol.ts';
+import { Turns } from '../ostree/turns.ts';
 import type { Upstream } from './upstream.ts';
 
+/** Requests of devices at the origin at once; when it is back after a while, many wait. */
+const MAX_AT_ONCE = 64;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 /** Headers of the origin's answers that mean something to a device. */
-const PASSED_HEADERS = ['content-type', 'retry-after', REASON_HEADER, 'cache-control'] as const;
+const PASSED_HEADERS = [
+  'content-type',
+  'retry-after',
+  REASON_HEADER,
+  AGE_HEADER,
+  'cache-control',
+] as const;
 
 /** What is passed on for a device. */
 export interface DeviceRequest {
@@ -19,8 +29,10 @@ export interface DeviceRequest {
   readonly device: string;
   readonly body: Buffer;
   readonly signal?: AbortSignal | undefined;
-  /** The base URL under which the device reaches this cache. */
-  readonly cacheUrl?: string | undefined;
+  /** Of the cache below that forwarded it; this cache's own when absent. */
+  readonly region?: string | undefined;
+  /** Base URLs of caches, the one that the device asked first, this one last. */
+  readonly cacheUrls?: readonly string[] | undefined;
 }
 
 /** The origin's answer below 500, whatever it says. */
@@ -34,6 +46,7 @@ export interface OriginAnswer {
 export class OriginApi {
   readonly #upstream: Upstream;
   readonly #region: string;
+  readonly #turns = new Turns(MAX_AT_ONCE);
 
   constructor(upstream: Upstream, region: string) {
     this.#upstream = upstream;
@@ -42,22 +55,18 @@ export class OriginApi {
 
   /** Throws `unavailable` at once while the origin is known to be gone. */
   async forward(request: DeviceRequest): Promise<OriginAnswer> {
-    const { path, device, body, signal, cacheUrl } = request;
+    const { path, device, body, signal, cacheUrls } = request;
     const headers: Record<string, string> = {
       'content-type': 'application/json',
       [DEVICE_HEADER]: device,
-      [REGION_HEADER]: this.#region,
-      ...(cacheUrl !== undefined && { [CACHE_URL_HEADER]: cacheUrl }),
+      [REGION_HEADER]: request.region ?? this.#region,
+      ...(cacheUrls !== undefined && { [CACHE_URL_HEADER]: cacheUrls.join(', ') }),
     };
-    const answer = await this.#upstream.request({
-      method: 'POST',
-      path,
-      headers,
-      body,
-      signal,
-      failFast: true,
+    const post = { method: 'POST', path, headers, body, signal, failFast: true } as const;
+    const { answer, bytes } = await this.#turns.take(async () => {
+      const head = await this.#upstream.request(post);
+      return { answer: head, bytes: await this.#upstream.readAll(head, MAX_ANSWER_BYTES, signal) };
     });
-    const bytes = await this.#upstream.readAll(answer, MAX_ANSWER_BYTES, signal);
     const passed: Record<string, string> = {};
     for (const name of PASSED_HEADERS) {
       const value = answer.headers[name];

@@ -5,6 +5,7 @@ import type { Clock } from '../../storage/clock.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { Contract } from '../http/validate.ts';
 import type { Logger } from '../observe/logger.ts';
+import { ageOf } from './age.ts';
 import type { Upstream } from './upstream.ts';
 import { expectStatus } from './upstream-blobs.ts';
 import { UpstreamError } from './upstream-error.ts';
@@ -89,9 +90,10 @@ export class Releases {
       signal,
       attempts: 1,
     });
+    // A cache above may not have heard its own origin for a while.
+    const checkedMs = clock() - (ageOf(answer.headers) ?? 0) * 1000;
     if (answer.status === 304 && known !== undefined) {
       upstream.discard(answer);
-      const checkedMs = clock();
       await documents.confirm(PATH, checkedMs);
       this.#snapshot = { ...known, checkedMs };
       return;
@@ -104,8 +106,8 @@ export class Releases {
     }
     const body = await upstream.readAll(answer, MAX_BYTES, signal);
     const { etag } = answer.headers;
-    const snapshot = { ...this.#parse(body), body, etag, checkedMs: clock() };
-    await documents.put(PATH, { etag, headers: {}, body, checkedMs: snapshot.checkedMs });
+    const snapshot = { ...this.#parse(body), body, etag, checkedMs };
+    await documents.put(PATH, { etag, headers: {}, body, checkedMs });
     this.#snapshot = snapshot;
   }
 

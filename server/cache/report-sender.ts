@@ -109,13 +109,14 @@ export class ReportSender {
     }
   }
 
-  async #send({ decision, device, body }: QueuedReport): Promise<SendOutcome> {
+  async #send({ decision, device, region, body }: QueuedReport): Promise<SendOutcome> {
     const path = `/v1/decisions/${decision}/events`;
     try {
       const { signal } = this.#abort;
       const { status, headers } = await this.#options.origin.forward({
         path,
         device,
+        region,
         body,
         signal,
       });

@@ -5,7 +5,7 @@ import type { ByteRange } from '../../storage/object-store.ts';
 import { checkConditions, rangeHolds } from '../http/conditions.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { parseRange } from '../http/range.ts';
-import { sendBlob } from '../http/send-blob.ts';
+import { sendBlob, sendRead } from '../http/send-blob.ts';
 import type { BlobCache } from './blob-cache.ts';
 import type { OriginBlob } from './upstream-blobs.ts';
 
@@ -22,6 +22,29 @@ export async function sendCachedBlob(
   const size = await cache.size(digest, repo);
   if (size === 0) checkEmpty(digest);
   await sendLeasedBlob(x, cache, { digest, size });
+}
+
+/**
+ * As {@link sendCachedBlob}, of a registry: `size` as that says, undefined when it is gone and only what
+ * is here counts. Throws `size_mismatch` when other registries say otherwise.
+ */
+export async function sendRegistryBlob(
+  x: Exchange,
+  cache: BlobCache,
+  { size, ...blob }: Omit<OriginBlob, 'size'> & { readonly size: number | undefined },
+): Promise<void> {
+  const { digest } = blob;
+  const known = await cache.knownSize(digest);
+  if (known === undefined && size === undefined) {
+    throw new StorageError('unavailable', `${digest} is not here, and its registry is gone`);
+  }
+  if (known !== undefined && size !== undefined && known !== size) {
+    const text = `${digest} has ${known} bytes, its registry says ${size}`;
+    throw new StorageError('size_mismatch', text, { detail: { digest, known, size } });
+  }
+  const bytes = size ?? known ?? 0;
+  if (bytes === 0) checkEmpty(digest);
+  await sendLeasedBlob(x, cache, { ...blob, size: bytes });
 }
 
 /**
@@ -47,10 +70,12 @@ export async function sendLeasedBlob(
   const lease = await cache.lease(blob, first, fresh);
   try {
     await lease.ready(x.signal);
-    await sendBlob(x, {
+    const { bufferBytes } = lease;
+    await sendRead(x, {
       digest,
       size,
-      open: (range, signal) => Promise.resolve(lease.open(range, signal)),
+      bufferBytes,
+      read: (ranges) => lease.read(ranges, x.signal),
     });
   } finally {
     lease.release();

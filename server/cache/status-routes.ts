@@ -1,5 +1,6 @@
 import { AGE_HEADER } from '../../delta/agent/protocol.ts';
 import type { CacheCatalog } from '../../storage/catalog/cache-catalog.ts';
+import type { Clock } from '../../storage/clock.ts';
 import type { CacheConfig } from '../config.ts';
 import { checkConditions } from '../http/conditions.ts';
 import { HttpError } from '../http/errors.ts';
@@ -9,6 +10,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import { sendJson } from '../oci/respond.ts';
 import type { Mirror } from './mirror.ts';
 import type { KnownFiles } from './ostree/known-files.ts';
+import type { RegistrySource } from './registries/sources.ts';
 import type { Releases } from './releases.ts';
 import type { ReportSender } from './report-sender.ts';
 import type { Upstream } from './upstream.ts';
@@ -17,6 +19,8 @@ export interface StatusRouteOptions {
   readonly config: CacheConfig;
   readonly catalog: CacheCatalog;
   readonly upstream: Upstream;
+  readonly registries: readonly RegistrySource[];
+  readonly clock: Clock;
   readonly releases: Releases;
   readonly mirror: Mirror;
   readonly knownFiles: KnownFiles;
@@ -54,6 +58,7 @@ export function createStatusRoute(options: StatusRouteOptions): RawRoute {
 
 async function sendStatus({ res }: Exchange, options: StatusRouteOptions): Promise<void> {
   const { config, catalog, upstream, releases, mirror, reports, metrics, knownFiles } = options;
+  const nowMs = options.clock();
   const { count, completeCount, bytes } = await catalog.objects.totals();
   sendJson(res, 200, {
     role: 'cache',
@@ -62,6 +67,12 @@ async function sendStatus({ res }: Exchange, options: StatusRouteOptions): Promi
     reachable: upstream.state.reachable ?? false,
     // Null until the origin was heard once.
     ageSeconds: releases.ageSeconds ?? null,
+    registries: options.registries.map(({ name, upstream: own }) => ({
+      name,
+      url: own.url,
+      reachable: own.state.reachable ?? null,
+      ageSeconds: heardSeconds(own, nowMs),
+    })),
     objects: count,
     completeObjects: completeCount,
     bytes: bytes + knownFiles.bytes,
@@ -113,9 +124,24 @@ async function sendReady(x: Exchange, { catalog }: StatusRouteOptions): Promise<
   await sendOk(x);
 }
 
-async function sendMetrics({ res }: Exchange, { metrics }: StatusRouteOptions): Promise<void> {
+async function sendMetrics({ res }: Exchange, options: StatusRouteOptions): Promise<void> {
+  const { metrics, upstream, registries } = options;
+  noteState(metrics, 'origin', upstream);
+  for (const { name, upstream: own } of registries) noteState(metrics, name, own);
   const text = await metrics.registry.metrics();
   res.writeHead(200, { 'Content-Type': metrics.registry.contentType }).end(text);
+}
+
+function noteState(metrics: Metrics, name: string, { state }: Upstream): void {
+  const { reachable, contactMs } = state;
+  if (reachable !== undefined) metrics.upstreamReachable.set({ upstream: name }, Number(reachable));
+  if (contactMs !== undefined) metrics.upstreamHeard.set({ upstream: name }, contactMs / 1000);
+}
+
+/** Null until it was heard once. */
+function heardSeconds({ state }: Upstream, nowMs: number): number | null {
+  if (state.contactMs === undefined) return null;
+  return Math.max(0, Math.floor((nowMs - state.contactMs) / 1000));
 }
 
 function sendContract({ res }: Exchange, { contract }: StatusRouteOptions): Promise<void> {

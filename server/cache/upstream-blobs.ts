@@ -1,7 +1,6 @@
 import { digestAlgorithm, digestMismatch, type Digest } from '../../storage/digest.ts';
 import { StorageError } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
-import type { RepoName } from '../../storage/names.ts';
 import type { Upstream, UpstreamAnswer } from './upstream.ts';
 import { readReprDigest } from './repr-digest.ts';
 import { UpstreamError } from './upstream-error.ts';
@@ -16,6 +15,8 @@ export interface OriginBlob {
   readonly size: number;
   /** Where the origin has it; `/v1/blobs/{digest}` when absent. */
   readonly path?: string | undefined;
+  /** Who has it at that path, when not the origin. */
+  readonly from?: UpstreamBlobs | undefined;
 }
 
 /** Opens a range of one blob, as {@link UpstreamBlobs.open} does. */
@@ -40,14 +41,16 @@ export class UpstreamBlobs {
   }
 
   /**
-   * Bytes of the blob; with `repo`, as that repository's (`missing` when it does not have it). Asks
-   * with HEAD, and with a GET of one byte where HEAD is refused.
+   * Bytes of the blob; with `path`, as what is there (`missing` when it is not). Asks with HEAD, and
+   * with a GET of one byte where HEAD is refused.
    */
   async size(
     digest: Digest,
-    { repo, signal }: { readonly repo?: RepoName | undefined; readonly signal?: AbortSignal },
+    {
+      path = blobPath(digest),
+      signal,
+    }: { readonly path?: string | undefined; readonly signal?: AbortSignal } = {},
   ): Promise<number> {
-    const path = repo === undefined ? blobPath(digest) : `/v2/${repo}/blobs/${digest}`;
     const head = await this.#upstream.request({ method: 'HEAD', path, signal });
     this.#upstream.discard(head);
     if (!HEAD_REFUSED.has(head.status)) {

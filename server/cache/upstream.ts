@@ -1,11 +1,10 @@
 import {
-  Agent as HttpAgent,
   request as httpRequest,
   type ClientRequest,
   type IncomingHttpHeaders,
   type IncomingMessage,
 } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpsRequest } from 'node:https';
 
 import { tlsFault } from '../../delta/agent/tls-faults.ts';
 import type { Clock } from '../../storage/clock.ts';
@@ -13,13 +12,14 @@ import { abortedError, checkAborted } from '../../storage/durable.ts';
 import { StorageError } from '../../storage/errors.ts';
 import { Reachability } from './reachability.ts';
 import { pause, pauseAfter, type RetryPolicy } from './retry.ts';
+import { createAgents, type Agents, type UpstreamTls } from './upstream-agents.ts';
+import type { UpstreamAuth } from './upstream-auth.ts';
 import { UpstreamError } from './upstream-error.ts';
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Transfers of blobs at once; what devices wait for goes beside them, on other connections. */
 const MAX_TRANSFERS = 256;
-const MAX_FREE_CONNECTIONS = 16;
 /** No byte for so long: the connection counts as broken. A whole transfer has no deadline. */
 const PROGRESS_MS = 15_000;
 /** The same for an answer that there is a substitute for. */
@@ -29,8 +29,11 @@ const RETRY: RetryPolicy = { attempts: 3, pauseMs: 100, maxPauseMs: 5000 };
 export interface UpstreamOptions {
   /** The origin's base URL; a path is kept as a prefix. */
   readonly base: string;
-  /** Shown to the origin and nobody else. */
-  readonly token?: string | undefined;
+  /** What messages call it; default `the origin`. */
+  readonly role?: string | undefined;
+  readonly auth?: UpstreamAuth | undefined;
+  /** Of TLS connections to it, and to where it redirects. */
+  readonly tls?: UpstreamTls | undefined;
   readonly clock: Clock;
   /** Told of body bytes as they arrive. */
   readonly onBytes: (count: number) => void;
@@ -63,8 +66,8 @@ export interface UpstreamAnswer {
 /**
  * A client of the origin over kept-alive connections. Bodies come as they are stored (identity).
  * Errors: `StorageError` `unavailable` when the origin does not answer or answers 5xx after bounded
- * retries, `aborted`; an `UpstreamError` for what it refuses. The token, if there is one, goes to the
- * origin itself with every request, never to where it redirects.
+ * retries, `aborted`; an `UpstreamError` for what it refuses. What `auth` says goes to the upstream
+ * itself, never to where it redirects.
  */
 export class Upstream {
   /** As in a URL: host and port. */
@@ -76,6 +79,7 @@ export class Upstream {
   readonly #retry: RetryPolicy;
   readonly #agents: Agents;
   readonly #transferAgents: Agents;
+  #probing = false;
   /** Why it was not to be had the last time. */
   #fault = '';
 
@@ -86,8 +90,12 @@ export class Upstream {
     this.state = new Reachability(options.clock);
     this.#progressMs = options.progressMs ?? PROGRESS_MS;
     this.#retry = options.retry ?? RETRY;
-    this.#agents = createAgents(Infinity);
-    this.#transferAgents = createAgents(MAX_TRANSFERS);
+    this.#agents = createAgents(Infinity, options.tls);
+    this.#transferAgents = createAgents(MAX_TRANSFERS, options.tls);
+  }
+
+  get #role(): string {
+    return this.#options.role ?? 'the origin';
   }
 
   /** The base URL without a trailing slash. */
@@ -97,13 +105,22 @@ export class Upstream {
 
   /** Sends a request, again after connection errors and 5xx, and follows redirects of GET and HEAD. */
   async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
-    if (request.failFast === true && this.state.holdingOff) {
-      const why = `the origin ${this.host} was not to be had just now: ${this.#fault}`;
+    const probe = request.failFast === true && this.state.reachable === false;
+    // One of those that would not wait finds out whether it is back; a thousand could topple it again.
+    if (probe && (this.state.holdingOff || this.#probing)) {
+      const why = `${this.#role} ${this.host} was not to be had just now: ${this.#fault}`;
       throw new StorageError('unavailable', why);
     }
-    const known = this.state.reachable;
-    const single = request.failFast === true && known === false;
-    const attempts = single ? 1 : (request.attempts ?? this.#retry.attempts);
+    if (!probe) return this.#try(request, request.attempts ?? this.#retry.attempts);
+    this.#probing = true;
+    try {
+      return await this.#try(request, 1);
+    } finally {
+      this.#probing = false;
+    }
+  }
+
+  async #try(request: UpstreamRequest, attempts: number): Promise<UpstreamAnswer> {
     for (let failures = 1; ; failures += 1) {
       try {
         return await this.#attempt(request);
@@ -193,7 +210,7 @@ export class Upstream {
   async #attempt(request: UpstreamRequest): Promise<UpstreamAnswer> {
     let url = new URL(this.#base.href.replace(/\/+$/, '') + request.path);
     for (let hops = 0; ; hops += 1) {
-      const answer = await this.#send(url, request);
+      const answer = await this.#authorized(url, request);
       const { status, headers } = answer;
       if (status >= 500) {
         this.discard(answer);
@@ -206,24 +223,36 @@ export class Upstream {
       }
       this.discard(answer);
       if (hops === MAX_REDIRECTS || !URL.canParse(location, url.href)) {
-        throw new UpstreamError('refused', `the origin's redirects lead nowhere`, { status });
+        throw new UpstreamError('refused', `${this.#role}'s redirects lead nowhere`, { status });
       }
       url = new URL(location, url);
       if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-        throw new UpstreamError('refused', `the origin redirects to ${url.protocol}`, { status });
+        throw new UpstreamError('refused', `${this.#role} redirects to ${url.protocol}`, {
+          status,
+        });
       }
     }
   }
 
+  /** Sends with what `auth` says; once more when that says something else after a 401. */
+  async #authorized(url: URL, request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const { auth } = this.#options;
+    if (auth === undefined || url.origin !== this.#base.origin) return this.#send(url, request);
+    const shown = await auth.header(request.path);
+    const answer = await this.#send(url, request, shown);
+    if (answer.status !== 401 || auth.refused === undefined) return answer;
+    const challenge = answer.headers['www-authenticate'] ?? '';
+    this.discard(answer);
+    if (!(await auth.refused(request.path, challenge, shown))) return answer;
+    return this.#send(url, request, await auth.header(request.path));
+  }
+
   /** Resolves with the answer's head. */
-  #send(url: URL, request: UpstreamRequest): Promise<UpstreamAnswer> {
+  #send(url: URL, request: UpstreamRequest, authorization?: string): Promise<UpstreamAnswer> {
     const { method, body, signal } = request;
     const secure = url.protocol === 'https:';
     const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers };
-    const { token } = this.#options;
-    if (token !== undefined && url.origin === this.#base.origin) {
-      headers['authorization'] = `Bearer ${token}`;
-    }
+    if (authorization !== undefined) headers['authorization'] = authorization;
     if (body !== undefined) headers['content-length'] = body.length.toString();
     const agents = request.transfer === true ? this.#transferAgents : this.#agents;
     const options = { method, headers, agent: secure ? agents.https : agents.http };
@@ -260,20 +289,10 @@ export class Upstream {
 
   #gone(why: string, cause?: unknown): StorageError {
     this.#fault = why;
-    return new StorageError('unavailable', `the origin ${this.host} is not to be had: ${why}`, {
+    return new StorageError('unavailable', `${this.#role} ${this.host} is not to be had: ${why}`, {
       cause,
     });
   }
-}
-
-interface Agents {
-  readonly http: HttpAgent;
-  readonly https: HttpsAgent;
-}
-
-function createAgents(maxSockets: number): Agents {
-  const settings = { keepAlive: true, maxSockets, maxFreeSockets: MAX_FREE_CONNECTIONS };
-  return { http: new HttpAgent(settings), https: new HttpsAgent(settings) };
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -1,7 +1,11 @@
 import type { ServerResponse } from 'node:http';
 
 import type { ByteRange } from '../../storage/object-store.ts';
-import type { OpenFile } from './open-file.ts';
+
+/** Bytes at positions; reads up to `length` of them into `target` at `at`, at least one. */
+export interface PositionalReader {
+  read(target: Buffer, at: number, length: number, position: number): Promise<number>;
+}
 
 /** The client left before it had everything: normal, not a fault. */
 export class ClientGone extends Error {
@@ -39,15 +43,30 @@ export class BodyWriter {
     this.#fill += this.#buffer.write(text, this.#fill, 'latin1');
   }
 
+  /** Bytes that {@link put} takes now, at least one: waits for the socket while there is no room. */
+  async room(): Promise<number> {
+    if (this.#fill === this.#buffer.length) await this.#flush();
+    return this.#buffer.length - this.#fill;
+  }
+
+  /** Copies bytes for which there is {@link room}: whose they are, need not wait for the socket. */
+  put(bytes: Buffer): void {
+    this.#fill += bytes.copy(this.#buffer, this.#fill);
+  }
+
+  /** One read at a position, of at most `length` bytes, straight into the buffer; returns how many came. */
+  async some(file: PositionalReader, position: number, length: number): Promise<number> {
+    const room = Math.min(await this.room(), length);
+    const count = await file.read(this.#buffer, this.#fill, room, position);
+    this.#fill += count;
+    return count;
+  }
+
   /** A range of a file, read straight into the buffer. */
-  async file(file: OpenFile, range: ByteRange): Promise<void> {
+  async file(file: PositionalReader, range: ByteRange): Promise<void> {
     let position = range.start;
     while (position < range.endExclusive) {
-      if (this.#fill === this.#buffer.length) await this.#flush();
-      const room = Math.min(this.#buffer.length - this.#fill, range.endExclusive - position);
-      const count = await file.read(this.#buffer, this.#fill, room, position);
-      this.#fill += count;
-      position += count;
+      position += await this.some(file, position, range.endExclusive - position);
     }
   }
 

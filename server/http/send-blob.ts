@@ -18,7 +18,7 @@ import { MAX_RANGES, parseRange, type RangeAnswer } from './range.ts';
 export const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 /** The most that one transfer holds in memory. */
-const BUFFER_BYTES = 256 * 1024;
+export const BUFFER_BYTES = 256 * 1024;
 
 /** What an immutable object is called in an answer. */
 export interface BlobHead {
@@ -39,13 +39,13 @@ export interface BlobSource extends BlobHead {
 }
 
 /** Reads the ranges of a body out of an object. */
-interface RangeReader {
+export interface RangeReader {
   /** Writes the range of that index; indexes ascend. */
   send(index: number, body: BodyWriter): Promise<void>;
   close(): Promise<void>;
 }
 
-type OpenReader = (ranges: readonly ByteRange[]) => RangeReader;
+export type OpenReader = (ranges: readonly ByteRange[]) => RangeReader;
 
 /**
  * Answers a GET or HEAD for an immutable object (RFC 9110): strong ETag, conditions, single and
@@ -73,7 +73,25 @@ export async function sendFile(x: Exchange, head: BlobHead, file: OpenFile): Pro
   }
 }
 
-async function answer(x: Exchange, head: BlobHead, size: number, open: OpenReader): Promise<void> {
+/** An object of `size` bytes that is read in a way of its own, through a buffer of `bufferBytes`. */
+export interface ReadSource extends BlobHead {
+  readonly size: number;
+  readonly read: OpenReader;
+  readonly bufferBytes: number;
+}
+
+/** As {@link sendBlob}, from whatever the reader brings. */
+export async function sendRead(x: Exchange, source: ReadSource): Promise<void> {
+  await answer(x, source, source.size, source.read, source.bufferBytes);
+}
+
+async function answer(
+  x: Exchange,
+  head: BlobHead,
+  size: number,
+  open: OpenReader,
+  bufferBytes = BUFFER_BYTES,
+): Promise<void> {
   const { req, res } = x;
   const etag = `"${head.digest}"`;
   const headers = blobHeaders(head);
@@ -95,7 +113,7 @@ async function answer(x: Exchange, head: BlobHead, size: number, open: OpenReade
   if (layout.contentRange !== undefined) headers['Content-Range'] = layout.contentRange;
   res.writeHead(layout.status, headers);
   if (req.method === 'HEAD' || layout.contentLength === 0) res.end();
-  else await writeBody(x, layout, open(layout.ranges));
+  else await writeBody(x, layout, open(layout.ranges), bufferBytes);
 }
 
 /** The fields of every answer that tell of the object as a whole. */
@@ -137,8 +155,13 @@ const RANGE_LABELS = {
   too_many: 'refused',
 } as const satisfies Record<RangeAnswer['kind'], string>;
 
-async function writeBody(x: Exchange, layout: BodyLayout, reader: RangeReader): Promise<void> {
-  const body = new BodyWriter(x.res, Math.min(layout.contentLength, BUFFER_BYTES));
+async function writeBody(
+  x: Exchange,
+  layout: BodyLayout,
+  reader: RangeReader,
+  bufferBytes: number,
+): Promise<void> {
+  const body = new BodyWriter(x.res, Math.min(layout.contentLength, bufferBytes));
   try {
     for (const [index, range] of layout.ranges.entries()) {
       await body.text(layout.before(range, index));

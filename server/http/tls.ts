@@ -13,6 +13,8 @@ import { identifyTlsFiles, readTlsFiles, type TlsFiles } from './tls-files.ts';
 const POLL_MS = 5000;
 /** Tickets of a client outlive no longer than this what its handshake has verified. */
 const TICKET_KEY_MS = 3_600_000;
+/** Where no client is verified: a device that asks once an hour takes its session up again all day. */
+const OPEN_TICKET_KEY_MS = 24 * 3_600_000;
 const TICKET_KEY_BYTES = 48;
 const HANDSHAKE_MS = 30_000;
 
@@ -76,6 +78,7 @@ class WatchedTls implements TlsMaterial {
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
       handshakeTimeout: HANDSHAKE_MS,
+      ...(this.asksClients ? {} : { sessionTimeout: OPEN_TICKET_KEY_MS / 1000 }),
     };
   }
 
@@ -103,7 +106,7 @@ class WatchedTls implements TlsMaterial {
     };
     this.#timers.push(
       setInterval(look, this.#tuning.pollMs ?? POLL_MS).unref(),
-      setInterval(renew, TICKET_KEY_MS).unref(),
+      setInterval(renew, this.asksClients ? TICKET_KEY_MS : OPEN_TICKET_KEY_MS).unref(),
     );
   }
 

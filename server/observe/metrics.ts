@@ -22,6 +22,10 @@ export interface Metrics {
   /** `result`: hit, partial, miss, stale, error. */
   readonly cacheRequests: Counter<'result'>;
   readonly cacheFillInflight: Gauge;
+  /** Of a cache's upstreams, by their configured name: 1 when the last request was answered. */
+  readonly upstreamReachable: Gauge<'upstream'>;
+  /** When it last answered. */
+  readonly upstreamHeard: Gauge<'upstream'>;
   /** Bytes that a cache fetched from its origin. */
   readonly originBytes: Counter;
   /** Has no value without TLS. */
@@ -119,6 +123,18 @@ function cacheMetrics(registers: Registry[]) {
     cacheFillInflight: new Gauge({
       name: 'rivulet_cache_fill_inflight',
       help: 'Fills from the origin that are running.',
+      registers,
+    }),
+    upstreamReachable: new Gauge({
+      name: 'rivulet_upstream_reachable',
+      help: 'Whether the origin, or another registry, answered the last request of this cache.',
+      labelNames: ['upstream'] as const,
+      registers,
+    }),
+    upstreamHeard: new Gauge({
+      name: 'rivulet_upstream_heard_timestamp_seconds',
+      help: 'When the origin, or another registry, last answered this cache.',
+      labelNames: ['upstream'] as const,
       registers,
     }),
     originBytes: new Counter({

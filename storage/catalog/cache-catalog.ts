@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 
 import { CachedDocuments } from './cache-documents.ts';
 import { CachedManifests } from './cache-manifests.ts';
+import { CachedMembers } from './cache-members.ts';
 import { CACHE_MIGRATIONS } from './cache-migrations.ts';
 import { CachedObjects } from './cache-objects.ts';
 import { CachedOstreeDocuments } from './cache-ostree-documents.ts';
@@ -16,6 +17,7 @@ import { openSqlite } from './database.ts';
 export interface CacheCatalog {
   readonly objects: CachedObjects;
   readonly manifests: CachedManifests;
+  readonly members: CachedMembers;
   readonly documents: CachedDocuments;
   readonly ostreeFiles: CachedOstreeFiles;
   readonly ostreeDocuments: CachedOstreeDocuments;
@@ -32,6 +34,7 @@ export async function openCacheCatalog(path: string): Promise<CacheCatalog> {
   return {
     objects: new CachedObjects(db),
     manifests: new CachedManifests(db),
+    members: new CachedMembers(db),
     documents: new CachedDocuments(db),
     ostreeFiles: new CachedOstreeFiles(db),
     ostreeDocuments: new CachedOstreeDocuments(db),

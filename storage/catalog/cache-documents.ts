@@ -15,7 +15,10 @@ export interface CachedDocument {
   readonly checkedMs: number;
 }
 
-/** Changing answers of the origin by path and query, to be served when it is gone. */
+/**
+ * Changing answers by path and query, to be served when who gave them is gone: the origin's paths begin
+ * with a slash, those of a registry with its name.
+ */
 export class CachedDocuments {
   readonly #db: Kysely<CacheSchema>;
 
@@ -52,7 +55,7 @@ export class CachedDocuments {
       .onConflict((conflict) => conflict.column('path').doUpdateSet(values))
       .execute();
     await sql`delete from documents where path in
-        (select path from documents where path like '/v2/%' order by checked_ms desc limit -1 offset ${MAX_DOCUMENTS})`.execute(
+        (select path from documents where path not like '/v1/%' order by checked_ms desc limit -1 offset ${MAX_DOCUMENTS})`.execute(
       this.#db,
     );
   }

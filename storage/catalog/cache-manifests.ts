@@ -22,6 +22,13 @@ export interface CachedTag {
   readonly checkedMs: number;
 }
 
+/** A repository of a registry. */
+export interface TaggedRepo {
+  /** As `ns=` names it; empty for the origin. */
+  readonly registry: string;
+  readonly repo: string;
+}
+
 /** Manifests by digest, for ever, and where tags last led. */
 export class CachedManifests {
   readonly #db: Kysely<CacheSchema>;
@@ -55,32 +62,44 @@ export class CachedManifests {
     await this.#db.deleteFrom('manifests').where('digest', '=', digest).execute();
   }
 
-  async getTag(repo: string, tag: string): Promise<CachedTag | undefined> {
+  async getTag({ registry, repo }: TaggedRepo, tag: string): Promise<CachedTag | undefined> {
     const row = await this.#db
       .selectFrom('tags')
       .select(['digest', 'checked_ms'])
+      .where('registry', '=', registry)
       .where('repo', '=', repo)
       .where('tag', '=', tag)
       .executeTakeFirst();
     return row === undefined ? undefined : { digest: row.digest, checkedMs: row.checked_ms };
   }
 
-  async putTag(repo: string, tag: string, { digest, checkedMs }: CachedTag): Promise<void> {
+  async putTag(
+    { registry, repo }: TaggedRepo,
+    tag: string,
+    { digest, checkedMs }: CachedTag,
+  ): Promise<void> {
     await this.#db
       .insertInto('tags')
-      .values({ repo, tag, digest, checked_ms: checkedMs })
+      .values({ registry, repo, tag, digest, checked_ms: checkedMs })
       .onConflict((conflict) =>
-        conflict.columns(['repo', 'tag']).doUpdateSet({ digest, checked_ms: checkedMs }),
+        conflict
+          .columns(['registry', 'repo', 'tag'])
+          .doUpdateSet({ digest, checked_ms: checkedMs }),
       )
       .execute();
-    await sql`delete from tags where (repo, tag) in
-        (select repo, tag from tags order by checked_ms desc limit -1 offset ${MAX_TAGS})`.execute(
+    await sql`delete from tags where (registry, repo, tag) in
+        (select registry, repo, tag from tags order by checked_ms desc limit -1 offset ${MAX_TAGS})`.execute(
       this.#db,
     );
   }
 
-  async deleteTag(repo: string, tag: string): Promise<void> {
-    await this.#db.deleteFrom('tags').where('repo', '=', repo).where('tag', '=', tag).execute();
+  async deleteTag({ registry, repo }: TaggedRepo, tag: string): Promise<void> {
+    await this.#db
+      .deleteFrom('tags')
+      .where('registry', '=', registry)
+      .where('repo', '=', repo)
+      .where('tag', '=', tag)
+      .execute();
   }
 
   async #evict(keep: ReadonlySet<Digest>): Promise<void> {

@@ -84,4 +84,54 @@ export const CACHE_MIGRATIONS: readonly Migration[] = [
       ) strict`,
     ],
   },
+  {
+    version: 3,
+    statements: [
+      'alter table tags rename to tags_before',
+      `create table tags (
+        registry text not null,
+        repo text not null,
+        tag text not null,
+        digest text not null,
+        checked_ms integer not null,
+        primary key (registry, repo, tag)
+      ) strict, without rowid`,
+      `insert into tags select '', repo, tag, digest, checked_ms from tags_before`,
+      'drop table tags_before',
+      'create index tags_by_check on tags (checked_ms)',
+      `create table members (
+        digest text not null,
+        registry text not null,
+        repo text not null,
+        checked_ms integer not null,
+        primary key (digest, registry, repo)
+      ) strict, without rowid`,
+      'create index members_by_check on members (checked_ms)',
+      'alter table reports add column region text',
+    ],
+  },
+  {
+    version: 4,
+    statements: [
+      `create table object_totals (
+        count integer not null,
+        complete_count integer not null,
+        bytes integer not null
+      ) strict`,
+      `insert into object_totals
+        select count(*), coalesce(sum(complete), 0), coalesce(sum(bytes), 0) from objects`,
+      `create trigger objects_inserted after insert on objects begin
+        update object_totals set count = count + 1,
+          complete_count = complete_count + new.complete, bytes = bytes + new.bytes;
+      end`,
+      `create trigger objects_updated after update of bytes, complete on objects begin
+        update object_totals set complete_count = complete_count + new.complete - old.complete,
+          bytes = bytes + new.bytes - old.bytes;
+      end`,
+      `create trigger objects_deleted after delete on objects begin
+        update object_totals set count = count - 1,
+          complete_count = complete_count - old.complete, bytes = bytes - old.bytes;
+      end`,
+    ],
+  },
 ];

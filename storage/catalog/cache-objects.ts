@@ -91,19 +91,37 @@ export class CachedObjects {
     return found;
   }
 
+  /** Of at most 500 digests those that have a row. */
+  async known(digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    const rows = await this.#db
+      .selectFrom('objects')
+      .select('digest')
+      .where('digest', 'in', digests)
+      .execute();
+    return new Set(rows.map(({ digest }) => digest));
+  }
+
+  /** A page of all blobs by digest, of those after `last`; reading on costs no more than the first. */
+  async page(last: Digest | undefined, limit: number): Promise<readonly CachedObject[]> {
+    const rows = await this.#db
+      .selectFrom('objects')
+      .select(['digest', 'size', 'bytes', 'complete'])
+      .where('digest', '>', last ?? ('' as Digest))
+      .orderBy('digest')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ ...row, complete: row.complete === 1 }));
+  }
+
+  /** Of all blobs; kept as they change, so that asking costs nothing however many there are. */
   async totals(): Promise<{
     readonly count: number;
     readonly completeCount: number;
     readonly bytes: number;
   }> {
-    const row = await this.#db
-      .selectFrom('objects')
-      .select(({ fn }) => [
-        fn.countAll<number>().as('count'),
-        fn.sum<number | null>('complete').as('completeCount'),
-        fn.sum<number | null>('bytes').as('bytes'),
-      ])
+    return this.#db
+      .selectFrom('object_totals')
+      .select(['count', 'complete_count as completeCount', 'bytes'])
       .executeTakeFirstOrThrow();
-    return { count: row.count, completeCount: row.completeCount ?? 0, bytes: row.bytes ?? 0 };
   }
 }

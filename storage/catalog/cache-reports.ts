@@ -8,6 +8,8 @@ export interface QueuedReport {
   readonly id: number;
   readonly decision: string;
   readonly device: string;
+  /** Of the cache below that forwarded it. */
+  readonly region?: string | undefined;
   /** The request's body, byte for byte. */
   readonly body: Buffer;
   readonly createdMs: number;
@@ -28,11 +30,11 @@ export class ReportQueue {
 
   /** Appends a report; the oldest go when the bounds are passed. Returns how many went. */
   async append(report: Omit<QueuedReport, 'id'>, bounds: QueueBounds): Promise<number> {
-    const { decision, device, body, createdMs } = report;
+    const { decision, device, region = null, body, createdMs } = report;
     return this.#db.transaction().execute(async (tx) => {
       await tx
         .insertInto('reports')
-        .values({ decision, device, body, created_ms: createdMs })
+        .values({ decision, device, region, body, created_ms: createdMs })
         .execute();
       const dropped = await sql`delete from reports where id in (
           select id from (
@@ -55,7 +57,8 @@ export class ReportQueue {
       .executeTakeFirst();
     if (row === undefined) return undefined;
     const { id, decision, device, body } = row;
-    return { id, decision, device, body, createdMs: row.created_ms };
+    const region = row.region ?? undefined;
+    return { id, decision, device, region, body, createdMs: row.created_ms };
   }
 
   async delete(id: number): Promise<void> {

@@ -17,6 +17,8 @@ export interface CacheSchema {
     complete: number;
     used_ms: number;
   };
+  /** One row: the sums over `objects`, which its triggers keep. */
+  object_totals: { count: number; complete_count: number; bytes: number };
   /** Manifests and indexes by digest, byte for byte. */
   manifests: {
     digest: Digest;
@@ -26,14 +28,26 @@ export interface CacheSchema {
   };
   /** Where a tag last led. */
   tags: {
+    /** As `ns=` names it; empty for the origin. */
+    registry: string;
     repo: string;
     tag: string;
     digest: Digest;
     /** When the origin last said so. */
     checked_ms: number;
   };
+  /** Which repositories have blobs and manifests that came from other registries than the origin. */
+  members: {
+    digest: Digest;
+    /** Empty, as is `repo`: the origin has it. */
+    registry: string;
+    repo: string;
+    /** When the registry last said so; 0: it said that the repository has it no more. */
+    checked_ms: number;
+  };
   /** Answers that change: tag lists, referrers, the releases; by path and query. */
   documents: {
+    /** The origin's begin with a slash, those of a registry with its name. */
     path: string;
     etag: string | null;
     /** A JSON object of the headers that are kept. */
@@ -54,6 +68,8 @@ export interface CacheSchema {
     id: Generated<number>;
     decision: string;
     device: string;
+    /** Of the cache below that forwarded it; null: this cache's own. */
+    region: string | null;
     body: Buffer;
     created_ms: number;
   };

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, read } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 
 import { DigestHasher, digestAlgorithm, type Digest } from '../digest.ts';
@@ -164,7 +164,7 @@ export class SparseFile {
       block += 1
     ) {
       checkAborted(options.signal, `reading ${this.digest}`);
-      const bytes = await this.#readBlock(block);
+      const bytes = await this.readBlock(block);
       const first = block * BLOCK_BYTES;
       yield bytes.subarray(
         Math.max(range.start - first, 0),
@@ -174,15 +174,49 @@ export class SparseFile {
   }
 
   /**
+   * Reads up to `length` bytes of one present block into `target` at `at`, without a look at their
+   * checksum; returns how many, at least one. Throws `missing` when the block is not present, and
+   * `corrupt` when the file has no byte there: the block is then missing.
+   */
+  async readUnchecked(
+    target: Buffer,
+    at: number,
+    length: number,
+    position: number,
+  ): Promise<number> {
+    const block = this.#blockOf(position);
+    if (!this.#map.has(block)) throw this.#missing(block);
+    const end = block * BLOCK_BYTES + this.#map.lengthOf(block);
+    const count = await new Promise<number>((resolve, reject) => {
+      read(
+        this.#file.fd,
+        target,
+        at,
+        Math.min(length, end - position),
+        position,
+        (error, count) => {
+          if (error === null) resolve(count);
+          else reject(error);
+        },
+      );
+    }).catch((error: unknown) => {
+      throw fromErrno(error, `cannot read ${this.path}`);
+    });
+    if (count === 0) throw this.#damaged(block);
+    return count;
+  }
+
+  /**
    * Digests the whole blob. True: right, remembered in the map. False: every block is missing again.
    * Throws `missing` when blocks are missing and `corrupt` when one is damaged (and now missing).
    */
   async verify(options: IoOptions = {}): Promise<boolean> {
     const hasher = new DigestHasher(digestAlgorithm(this.digest));
-    if (this.size > 0) {
-      for await (const bytes of this.read({ start: 0, endExclusive: this.size }, options)) {
-        hasher.update(bytes);
-      }
+    // One block's memory for all of them: what is collected late would add up.
+    const space = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, this.size));
+    for (let block = 0; block < this.#map.blockCount; block += 1) {
+      checkAborted(options.signal, `reading ${this.digest}`);
+      hasher.update(await this.readBlock(block, space));
     }
     const right = hasher.digest() === this.digest;
     await this.#exclusive(async () => {
@@ -244,14 +278,15 @@ export class SparseFile {
     this.#dirty = false;
   }
 
-  async #readBlock(block: number): Promise<Buffer> {
+  /**
+   * A whole block, checked, in `space` (of {@link BLOCK_BYTES}) or in memory of its own. Throws as
+   * {@link read}.
+   */
+  async readBlock(block: number, space?: Buffer): Promise<Buffer> {
     const start = block * BLOCK_BYTES;
-    if (!this.#map.has(block)) {
-      throw new StorageError('missing', `${this.digest}: no block at byte ${start}`, {
-        detail: { digest: this.digest, start },
-      });
-    }
-    const bytes = Buffer.allocUnsafe(this.#map.lengthOf(block));
+    if (!this.#map.has(block)) throw this.#missing(block);
+    const size = this.#map.lengthOf(block);
+    const bytes = space?.subarray(0, size) ?? Buffer.allocUnsafe(size);
     let length = 0;
     try {
       while (length < bytes.length) {
@@ -267,15 +302,27 @@ export class SparseFile {
     } catch (error) {
       throw fromErrno(error, `cannot read ${this.path}`);
     }
-    if (length < bytes.length || !this.#map.matches(block, bytes)) {
-      this.#map.clear(block);
-      this.#dirty = true;
-      throw new StorageError('corrupt', `${this.digest}: the block at byte ${start} is damaged`, {
-        detail: { digest: this.digest, start, endExclusive: start + bytes.length },
-        retryable: true,
-      });
-    }
+    if (length < bytes.length || !this.#map.matches(block, bytes)) throw this.#damaged(block);
     return bytes;
+  }
+
+  #missing(block: number): StorageError {
+    const start = block * BLOCK_BYTES;
+    return new StorageError('missing', `${this.digest}: no block at byte ${start}`, {
+      detail: { digest: this.digest, start },
+    });
+  }
+
+  /** The block is missing from now on. */
+  #damaged(block: number): StorageError {
+    this.#map.clear(block);
+    this.#dirty = true;
+    const start = block * BLOCK_BYTES;
+    const endExclusive = start + this.#map.lengthOf(block);
+    return new StorageError('corrupt', `${this.digest}: the block at byte ${start} is damaged`, {
+      detail: { digest: this.digest, start, endExclusive },
+      retryable: true,
+    });
   }
 
   /** Runs writers one after the other. */

@@ -31,6 +31,7 @@ describe.skipIf(OSTREE === undefined)(
     let cache: RunningCache;
     let folder = '';
     let count = 0;
+    let version = '';
 
     async function release(): Promise<void> {
       source.release();
@@ -46,7 +47,9 @@ describe.skipIf(OSTREE === undefined)(
 
     beforeAll(async () => {
       rig = await startOstreeRig();
-      printVersion('ostree', await ostree(rig.dir, '--version'));
+      const printed = await ostree(rig.dir, '--version');
+      printVersion('ostree', printed);
+      version = /\d{4}\.\d+/.exec(printed)?.[0] ?? '';
       source = new ReleaseRepo(REF);
       await release();
       await release();
@@ -67,13 +70,17 @@ describe.skipIf(OSTREE === undefined)(
       await proxy.down();
     });
 
-    /** A fresh repository whose remote is the cache. */
+    /**
+     * A fresh repository whose remote is the cache. Each client says who it is: the shield takes those that
+     * look the same for one, and makes one wait for what another did.
+     */
     async function client(url = cache.url) {
       count += 1;
       const dir = join(rig.dir, `client-${count}`);
       mkdirSync(dir);
+      const agent = `--http-header=User-Agent=libostree/${version} client-${count}`;
       const run = (command: string, ...args: string[]) =>
-        ostree(dir, command, '--repo=repo', ...args);
+        ostree(dir, command, '--repo=repo', ...(command === 'pull' ? [agent] : []), ...args);
       await run('init', '--mode=bare-user');
       await run('config', 'set', 'core.fsync', 'false');
       await run('remote', 'add', '--no-gpg-verify', 'origin', `${url}/ostree/${REPO}`);

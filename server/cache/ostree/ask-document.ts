@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { digestOf } from '../../../storage/digest.ts';
 import type { RepoName } from '../../../storage/names.ts';
 import { parseHttpDate } from '../../ostree/http-dates.ts';
+import { ageOf } from '../age.ts';
 import type { Upstream } from '../upstream.ts';
 import { expectStatus } from '../upstream-blobs.ts';
 import { originPath } from './origin-path.ts';
@@ -19,7 +20,15 @@ export interface AnsweredDocument {
   /** `Last-Modified`, milliseconds since the epoch. */
   readonly modifiedMs: number | undefined;
   readonly headers: IncomingHttpHeaders;
+  /** Seconds since a cache above last heard that; undefined: now. */
+  readonly staleSeconds: number | undefined;
 }
+
+/** The file is as it was known. */
+export type UnchangedDocument = { readonly unchanged: true } & Pick<
+  AnsweredDocument,
+  'staleSeconds'
+>;
 
 /**
  * Asks the origin for a file, `known` being what was there the last time. Throws `unavailable` at once
@@ -30,19 +39,21 @@ export async function askDocument(
   repo: RepoName,
   inside: string,
   known: Buffer | undefined,
-): Promise<AnsweredDocument | 'unchanged'> {
+): Promise<AnsweredDocument | UnchangedDocument> {
   const path = originPath(repo, inside);
   // The origin's ETag is made of the bytes alone.
   const headers = known === undefined ? {} : { 'if-none-match': `"${digestOf(known)}"` };
   const answer = await upstream.request({ method: 'GET', path, headers, failFast: true });
   const { status, headers: got } = answer;
+  const staleSeconds = ageOf(got);
   if (status === 304 && known !== undefined) {
     upstream.discard(answer);
-    return 'unchanged';
+    return { unchanged: true, staleSeconds };
   }
   if (status === 404) {
     upstream.discard(answer);
-    return { body: undefined, mediaType: undefined, modifiedMs: undefined, headers: got };
+    const nothing = { body: undefined, mediaType: undefined, modifiedMs: undefined };
+    return { ...nothing, headers: got, staleSeconds };
   }
   try {
     expectStatus(answer, path, [200]);
@@ -58,5 +69,6 @@ export async function askDocument(
     mediaType: MEDIA_TYPE.test(type) ? type : undefined,
     modifiedMs: seconds === undefined ? undefined : seconds * 1000,
     headers: got,
+    staleSeconds,
   };
 }

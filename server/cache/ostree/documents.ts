@@ -73,16 +73,17 @@ export class OstreeDocuments {
     const known = await ostreeDocuments.get(path);
     try {
       const answer = await askDocument(upstream, repo, inside, known?.body);
-      const checkedMs = clock();
-      if (known !== undefined && (answer === 'unchanged' || (!answer.body && !known.body))) {
+      const { staleSeconds } = answer;
+      const checkedMs = clock() - (staleSeconds ?? 0) * 1000;
+      if (known !== undefined && ('unchanged' in answer || (!answer.body && !known.body))) {
         if (checkedMs - known.checkedMs >= CONFIRM_AGAIN_MS) await this.#confirm(path, checkedMs);
-        return { document: known };
+        return { document: known, staleSeconds };
       }
-      if (answer === 'unchanged') throw new Error(`${path}: unchanged, but not known`);
+      if ('unchanged' in answer) throw new Error(`${path}: unchanged, but not known`);
       const document = { ...answer, checkedMs };
       await before?.(document);
       await this.#keep(path, document);
-      return { document };
+      return { document, staleSeconds };
     } catch (error) {
       if (known === undefined || !isStorageError(error, 'unavailable')) throw error;
       const ageMs = Math.max(0, clock() - known.checkedMs);

@@ -57,10 +57,10 @@ export class SummaryPairs {
     const { ostreeSummaries, clock } = this.#options;
     const known = await ostreeSummaries.get(repo);
     try {
-      const answer = await this.#askPair(repo, known);
-      const pair = { ...answer, checkedMs: clock() };
+      const { staleSeconds, ...answer } = await this.#askPair(repo, known);
+      const pair = { ...answer, checkedMs: clock() - (staleSeconds ?? 0) * 1000 };
       await this.#keep(repo, pair, known);
-      return { pair };
+      return { pair, staleSeconds };
     } catch (error) {
       if (known === undefined || !isStorageError(error, 'unavailable')) throw error;
       const ageMs = Math.max(0, clock() - known.checkedMs);
@@ -71,23 +71,24 @@ export class SummaryPairs {
   async #askPair(
     repo: RepoName,
     known: CachedOstreeSummary | undefined,
-  ): Promise<Omit<CachedOstreeSummary, 'checkedMs'>> {
+  ): Promise<Omit<CachedOstreeSummary, 'checkedMs'> & Pick<FoundSummary, 'staleSeconds'>> {
     const { upstream } = this.#options;
     const old = known?.summary === undefined ? undefined : known;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const signed = await askDocument(upstream, repo, 'summary.sig', old?.signatures);
-      if (signed === 'unchanged') {
-        if (old !== undefined) return old;
+      const { staleSeconds } = signed;
+      if ('unchanged' in signed) {
+        if (old !== undefined) return { ...old, staleSeconds };
         continue;
       }
       const answer = await askDocument(upstream, repo, 'summary', old?.summary);
       const { body: summary, modifiedMs } =
-        answer === 'unchanged' ? { ...old, body: old?.summary } : answer;
+        'unchanged' in answer ? { ...old, body: old?.summary } : answer;
       const { body: signatures, headers } = signed;
       const of = headers[SUMMARY_HEADER];
       // An origin that does not say what it signed is believed.
       if (signatures === undefined || of === undefined || (summary && of === digestOf(summary))) {
-        return { summary, signatures, modifiedMs };
+        return { summary, signatures, modifiedMs, staleSeconds };
       }
     }
     throw new StorageError('unavailable', `the summary of ${repo} moves too fast to be read`, {

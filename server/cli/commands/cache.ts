@@ -6,6 +6,7 @@ import { refuseOpenDoors } from '../../front-rules.ts';
 import { createLogger } from '../../observe/logger.ts';
 import { addFrontOptions, frontFlags } from '../front-options.ts';
 import { announce, untilSignal } from '../lifecycle.ts';
+import { addCacheConfig } from './cache-config.ts';
 
 /** `rivulet cache`: a regional cache. */
 export function addCache(program: Command): void {
@@ -16,6 +17,7 @@ export function addCache(program: Command): void {
     .option('--region <name>', 'the region that it serves')
     .option('--data <dir>', 'folder of cached blobs and the queue (default ./rivulet-data)')
     .option('--budget-bytes <n>', 'bytes of blobs to keep at most (default 20 GiB)');
+  addCacheConfig(command);
   addFrontOptions(command)
     .addHelpText(
       'after',

@@ -38,6 +38,7 @@ export class Tick {
     for (const { route, kind, requests, bytes } of this.#counts) {
       metrics.httpRequests.inc({ route, status: kind === 'whole' ? 200 : 206 }, requests);
       metrics.bytesServed.inc({ tier, kind }, bytes);
+      if (tier === 'cache') metrics.cacheRequests.inc({ result: 'hit' }, requests);
       if (kind === 'range') metrics.rangeRequests.inc({ kind }, requests);
     }
   }

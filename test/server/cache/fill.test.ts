@@ -1,7 +1,8 @@
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { CHECK_HOLDS_MS } from '../../../server/cache/block-reads.ts';
 import {
   ask,
   MIB,
@@ -183,6 +184,44 @@ describe('damage', () => {
     const before = origin.sent;
     const second = await startTestCache(origin.url, { data });
     expect((await ask(blobUrl(second.url, digest))).body.equals(blob)).toBe(true);
+    expect(origin.sent - before).toBe(MIB);
+  });
+
+  test('a byte flipped under a running cache is noticed once a minute has passed', async () => {
+    const origin = await startOrigin();
+    const blob = noise(4 * MIB);
+    const digest = origin.add(blob);
+    let nowMs = 1_000_000;
+    const cache = await startTestCache(origin.url, {}, { clock: () => nowMs });
+    const url = blobUrl(cache.url, digest);
+    expect((await ask(url)).body.equals(blob)).toBe(true);
+    const folder = join(cache.data, 'blobs');
+    const name = (await readdir(folder)).find((file) => file.endsWith('.data')) ?? '';
+    const file = await open(join(folder, name), 'r+');
+    await file.write(Buffer.from([(blob[MIB + 7] ?? 0) ^ 1]), 0, 1, MIB + 7);
+    await file.close();
+    const before = origin.sent;
+    nowMs += CHECK_HOLDS_MS;
+    const headers = { range: `bytes=${MIB}-${MIB + 99}` };
+    expect((await ask(url, { headers })).body.equals(blob.subarray(MIB, MIB + 100))).toBe(true);
+    expect((await ask(url)).body.equals(blob)).toBe(true);
+    expect(origin.sent - before).toBe(MIB);
+  });
+
+  test('a file cut short under a running cache: what is gone is fetched again', async () => {
+    const origin = await startOrigin();
+    const blob = noise(12 * MIB);
+    const digest = origin.add(blob);
+    const cache = await startTestCache(origin.url);
+    const url = blobUrl(cache.url, digest);
+    expect((await ask(url)).body.equals(blob)).toBe(true);
+    const folder = join(cache.data, 'blobs');
+    const name = (await readdir(folder)).find((file) => file.endsWith('.data')) ?? '';
+    // Another blob takes the place of this one's blocks in memory.
+    await ask(blobUrl(cache.url, origin.add(noise(8 * MIB, 2))));
+    await truncate(join(folder, name), 11 * MIB + 5000);
+    const before = origin.sent;
+    expect((await ask(url)).body.equals(blob)).toBe(true);
     expect(origin.sent - before).toBe(MIB);
   });
 

@@ -231,4 +231,31 @@ describe('mirroring', () => {
     const manifest = await ask(`${blobs[0] ?? ''}${platform.manifest.digest}`);
     expect(manifest.body.equals(meta.manifest)).toBe(true);
   });
+
+  test('a layer of the plan that a live version is offered is not evicted for what is newer', async () => {
+    const origin = await startOrigin();
+    const small = { manifest: noise(700, 3), config: noise(800, 4) };
+    const image = noise(60_000, 5);
+    const platform = samplePlatform({
+      manifest: { digest: origin.add(small.manifest), size: 700 },
+      config: { digest: origin.add(small.config), size: 800 },
+      layers: [{ digest: origin.add(image), size: image.length, diffId: named('diff') }],
+      deltas: [],
+    });
+    const [first = '', ...others] = [6, 7, 8].map((seed) => origin.add(noise(60_000, seed)));
+    const api = serveApi(origin, [sampleFacts(platform)]);
+    const cache = await startTestCache(origin.url, { budgetBytes: 190_000, refreshMs: 100 });
+    const get = (digest: string): Promise<Answer> => ask(`${cache.url}/v1/blobs/${digest}`);
+    const layer = platform.layers[0]?.digest ?? '';
+    await get(layer);
+    await get(first);
+    const { product, channel } = api.facts[0] ?? { product: '', channel: '' };
+    const reported = { product, channel, platform: platform.platform, to: named('v1') };
+    await post(eventsUrl(cache.url), { ...eventsOf(1, 'healthy'), decision: reported });
+    await until(() => origin.seen.filter((line) => line.endsWith('/v1/releases')).length > 2);
+    for (const digest of others) expect((await get(digest)).status).toBe(200);
+    await origin.stop();
+    expect((await get(layer)).body.equals(image)).toBe(true);
+    expect((await get(first)).status).toBe(503);
+  });
 });

@@ -103,6 +103,7 @@ describe('the folder', () => {
       await writeFile(join(blobs, name), 'x');
     }
     await startTestCache('http://127.0.0.1:1', { data });
+    await until(async () => (await readdir(blobs)).length === 1);
     expect(await readdir(blobs)).toEqual(['README']);
   });
 });

@@ -88,10 +88,11 @@ test('manifests, tags and documents', async () => {
   await manifests.put(manifest, 1, new Set());
   await manifests.put(manifest, 2, new Set());
   expect(await manifests.get(manifest.digest)).toEqual(manifest);
-  await manifests.putTag('r', 't', { digest: manifest.digest, checkedMs: 7 });
-  expect(await manifests.getTag('r', 't')).toEqual({ digest: manifest.digest, checkedMs: 7 });
-  await manifests.deleteTag('r', 't');
-  expect(await manifests.getTag('r', 't')).toBeUndefined();
+  const r = { registry: '', repo: 'r' };
+  await manifests.putTag(r, 't', { digest: manifest.digest, checkedMs: 7 });
+  expect(await manifests.getTag(r, 't')).toEqual({ digest: manifest.digest, checkedMs: 7 });
+  await manifests.deleteTag(r, 't');
+  expect(await manifests.getTag(r, 't')).toBeUndefined();
   const document = { etag: '"x"', headers: { link: 'y' }, body, checkedMs: 1 };
   await documents.put('/v2/a', document);
   await documents.confirm('/v2/a', 9);
