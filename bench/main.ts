@@ -1,18 +1,24 @@
+import { benchAgent } from './agent/bench-agent.ts';
 import { benchApply } from './apply/bench-apply.ts';
+import { benchCache } from './cache/bench-cache.ts';
 import { benchDeltaSize } from './delta-size/bench-delta-size.ts';
 import { benchDeltaSpeed } from './delta-speed/bench-delta-speed.ts';
 import { benchFuzz } from './fuzz/bench-fuzz.ts';
 import { benchHuge } from './huge/bench-huge.ts';
+import { benchInterrupt } from './interrupt/bench-interrupt.ts';
 import { benchOstree } from './ostree/bench-ostree.ts';
 import { benchServe } from './serve/bench-serve.ts';
 import { benchSoak } from './soak/bench-soak.ts';
 
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  agent: benchAgent,
   'delta-size': benchDeltaSize,
   'delta-speed': benchDeltaSpeed,
   apply: benchApply,
+  cache: benchCache,
   fuzz: benchFuzz,
   huge: benchHuge,
+  interrupt: benchInterrupt,
   ostree: benchOstree,
   serve: benchServe,
   soak: benchSoak,

@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Where each third-party package may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@mongodb-js/zstd': ['storage/zstd.ts', 'storage/chunk'],
-  '@napi-rs/xattr': ['delta/ostree/local'],
+  '@napi-rs/xattr': ['delta/ostree/local', 'delta/agent/targets'],
   '@fastify/busboy': ['server/ostree/push'],
   ajv: ['server'],
   'ajv-formats': ['server'],

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../../storage/object-store.ts';
 import { DeviceError } from './errors.ts';
 import type { HttpAnswer } from './http.ts';
 
@@ -5,6 +6,12 @@ import type { HttpAnswer } from './http.ts';
 export function retryAfterSeconds(answer: HttpAnswer): number | undefined {
   const value = answer.header('retry-after');
   return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+}
+
+/** The server's clock (RFC 9110, 6.6.1), milliseconds since the epoch; undefined where it is not told. */
+export function dateMs(answer: HttpAnswer): number | undefined {
+  const ms = Date.parse(answer.header('date') ?? '');
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** What an answer that is none of the expected ones means. */
@@ -54,4 +61,18 @@ export function contentRange(answer: HttpAnswer, url: string): ContentRange {
 export function strongEtag(answer: HttpAnswer): string | undefined {
   const etag = answer.header('etag');
   return etag !== undefined && /^"[\x21\x23-\x7e]{1,500}"$/.test(etag) ? etag : undefined;
+}
+
+/** Throws unless an answer holds just the range that was asked for. */
+export function expectRange(answer: HttpAnswer, url: string, range: ByteRange): void {
+  if (answer.status !== 206) {
+    answer.discard();
+    if (answer.status !== 200) throw statusError(answer, url);
+    throw new DeviceError('bad_answer', `${url} does not serve ranges`);
+  }
+  const got = contentRange(answer, url);
+  if (got.start !== range.start || got.endExclusive !== range.endExclusive) {
+    answer.discard();
+    throw new DeviceError('bad_answer', `${url} sent another range than was asked for`);
+  }
 }

@@ -1,5 +1,5 @@
 import type { Digest } from '../../storage/digest.ts';
-import { retryAfterSeconds, statusError } from './answers.ts';
+import { dateMs, retryAfterSeconds, statusError } from './answers.ts';
 import { parseDecision } from './decision.ts';
 import { DeviceError, toDeviceError } from './errors.ts';
 import { readAll, type HttpClient } from './http.ts';
@@ -8,7 +8,12 @@ import type { DeviceOptions } from './options.ts';
 import { REASON_HEADER, type CheckRequest, type Decision } from './protocol.ts';
 
 export type CheckAnswer =
-  | { readonly kind: 'update'; readonly decision: Decision }
+  | {
+      readonly kind: 'update';
+      readonly decision: Decision;
+      /** The server's clock, where it tells: the device's own may be off by years. */
+      readonly serverMs?: number | undefined;
+    }
   | {
       readonly kind: 'none';
       readonly reason: string;
@@ -50,7 +55,7 @@ export async function check(
 }
 
 function checkRequest(options: DeviceOptions, facts: CheckFacts): CheckRequest {
-  const { current } = facts;
+  const { current, lastResult } = facts;
   return {
     product: options.product,
     channel: options.channel,
@@ -61,7 +66,9 @@ function checkRequest(options: DeviceOptions, facts: CheckFacts): CheckRequest {
     current: current === undefined ? [] : [{ kind: 'oci', name: options.product, digest: current }],
     accept: ['delta', 'chunks', 'full'],
     freeBytes: facts.freeBytes,
-    lastResult: facts.lastResult,
+    metered: options.metered ? true : undefined,
+    // An idle device, which asks most often, has nothing to tell.
+    lastResult: lastResult === 'up_to_date' ? undefined : lastResult,
   };
 }
 
@@ -74,7 +81,8 @@ async function ask(
   const answer = await http.send({
     url,
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    headers: { 'content-type': 'application/json' },
+    isAlone: true,
     body: Buffer.from(JSON.stringify(request)),
     signal,
   });
@@ -87,7 +95,8 @@ async function ask(
     };
   }
   if (answer.status === 200) {
-    return { kind: 'update', decision: parseDecision(JsonReader.parse(bytes, url, 'bad_answer')) };
+    const decision = parseDecision(JsonReader.parse(bytes, url, 'bad_answer'));
+    return { kind: 'update', decision, serverMs: dateMs(answer) };
   }
   const error = statusError(answer, url);
   if (error.code === 'unreachable') throw error;

@@ -23,18 +23,21 @@ interface PackChunk {
   readonly chunk: IndexedChunk;
 }
 
+/** What chunks are looked for and fetched with. */
+export type ChunkEnv = Pick<PlanEnv, 'paths' | 'fetcher' | 'signal'>;
+
 /**
  * Chunks from old tars and from packs. The fetched frames of a pack lie in `<pack>.sparse` at the
  * very places that they have in the pack: the file needs no list of what it holds, for a frame that
  * is not there, or was torn by a crash, does not open.
  */
 export class ChunkSource {
-  readonly #env: PlanEnv;
+  readonly #env: ChunkEnv;
   readonly #tars = new Map<Digest, TarChunk>();
   readonly #fetched = new Map<Digest, PackChunk>();
   readonly #files = new Map<string, FileAccess>();
 
-  constructor(env: PlanEnv) {
+  constructor(env: ChunkEnv) {
     this.#env = env;
   }
 
@@ -49,10 +52,23 @@ export class ChunkSource {
     }
   }
 
-  /** Fetches what the index needs and nothing here has. */
-  async fetch(index: ChunkIndex): Promise<void> {
-    const have = (digest: Digest): boolean => this.#tars.has(digest) || this.#fetched.has(digest);
-    for (const { pack, chunks } of planChunkFetch(index, have)) {
+  /** Offers the chunks of a damaged layer that are sound and where its own index has them. */
+  async addSound(path: string, index: ChunkIndex): Promise<void> {
+    const size = (await fileSize(path)) ?? 0;
+    let offset = 0;
+    for (const { digest, rawLength } of index.chunks) {
+      if (offset + rawLength <= size) {
+        const bytes = await (await this.#file(path)).read(offset, rawLength);
+        if (digestOf(bytes) === digest) this.#tars.set(digest, { path, offset });
+      }
+      offset += rawLength;
+      this.#env.signal.throwIfAborted();
+    }
+  }
+
+  /** Takes up what an earlier run fetched of what the index needs. */
+  async find(index: ChunkIndex): Promise<void> {
+    for (const { pack, chunks } of planChunkFetch(index, this.#have)) {
       const found = await this.#findFetched(pack, chunks);
       this.#env.fetcher.found(
         pack,
@@ -60,14 +76,37 @@ export class ChunkSource {
       );
       for (const chunk of found) this.#fetched.set(chunk.digest, { pack, chunk });
     }
-    for (const { pack, range, chunks } of planChunkFetch(index, have)) {
-      await this.#env.fetcher.range(pack, range, this.#sparsePath(pack), async () => {
+  }
+
+  /** What the indexes need and nothing here has: bytes of ranges, and how many there are. */
+  missing(indexes: readonly ChunkIndex[]): { readonly bytes: number; readonly requests: number } {
+    const planned = new Set<Digest>();
+    let bytes = 0;
+    let requests = 0;
+    for (const index of indexes) {
+      const have = (digest: Digest): boolean => planned.has(digest) || this.#have(digest);
+      for (const { range, chunks } of planChunkFetch(index, have)) {
+        bytes += range.endExclusive - range.start;
+        requests += 1;
+        for (const chunk of chunks) planned.add(chunk.digest);
+      }
+    }
+    return { bytes, requests };
+  }
+
+  /** Fetches what the index needs and nothing here has. */
+  async fetch(index: ChunkIndex): Promise<void> {
+    for (const { pack, range, chunks } of planChunkFetch(index, this.#have)) {
+      const ends = chunks.map((chunk) => chunk.offset + chunk.length);
+      await this.#env.fetcher.range(pack, range, this.#sparsePath(pack), ends, async () => {
         await this.#forget(this.#sparsePath(pack));
         for (const chunk of chunks) await this.#openFrame(pack, chunk);
       });
       for (const chunk of chunks) this.#fetched.set(chunk.digest, { pack, chunk });
     }
   }
+
+  readonly #have = (digest: Digest): boolean => this.#tars.has(digest) || this.#fetched.has(digest);
 
   /** A chunk's uncompressed bytes; a frame's are checked, an old tar's were when it was read. */
   async read(chunk: IndexedChunk): Promise<Buffer> {

@@ -1,14 +1,15 @@
 import { resolve } from 'node:path';
 
 import { optimizeLate } from '../optimize-late.ts';
+import { readBootId } from './boot-id.ts';
 import { loadOptions, saveOptions, type Flags } from './config.ts';
 import { withDevice, type Device, type DeviceEnv } from './device.ts';
 import { DeviceError, toDeviceError } from './errors.ts';
 import { createOutput, type Output, type ResultEvent, type Terminal } from './output.ts';
 import { DATA_ENV } from './options.ts';
 import { devicePaths } from './paths.ts';
-import { rollback } from './rollback.ts';
 import { serveRegistry } from './serve.ts';
+import { openInstant } from './spend/account-clock.ts';
 import { printStatus } from './status.ts';
 import { update } from './update.ts';
 
@@ -35,6 +36,11 @@ export async function updateCommand(flags: CommandFlags, host: Host): Promise<vo
     await saveOptions(device.paths.config, device.options);
     return update(device, { retry: flags.retry === true });
   });
+  failUnhealthy(result);
+}
+
+/** Throws `unhealthy` when the agent went back by itself. */
+export function failUnhealthy(result: ResultEvent): void {
   if (result.outcome !== 'rolled_back') return;
   const why = result.reason ?? 'no reason given';
   throw new DeviceError(
@@ -43,15 +49,12 @@ export async function updateCommand(flags: CommandFlags, host: Host): Promise<vo
   );
 }
 
-/** `rivulet-device rollback`. */
-export async function rollbackCommand(flags: CommandFlags, host: Host): Promise<void> {
-  await runDevice(flags, host, false, rollback);
-}
-
 /** `rivulet-device status`. */
 export async function statusCommand(flags: CommandFlags, host: Host): Promise<void> {
+  const paths = pathsOf(flags, host);
+  const options = await loadOptions(paths.config, flags, host.env, false);
   const output = createOutput(host, flags.json === true, Date.now);
-  await printStatus(pathsOf(flags, host), output);
+  await printStatus(paths, options, (await openInstant(Date.now))(), output);
 }
 
 /** `rivulet-device serve`. */
@@ -79,7 +82,8 @@ export async function serveCommand(flags: CommandFlags, host: Host): Promise<voi
   await server.close(DRAIN_MS);
 }
 
-async function runDevice(
+/** Runs a command on the locked folder and tells its result. */
+export async function runDevice(
   flags: CommandFlags,
   host: Host,
   complete: boolean,
@@ -95,6 +99,7 @@ async function runDevice(
     clock: Date.now,
     random: Math.random,
     signal: host.signal,
+    bootId: readBootId,
   };
   try {
     const result = await withDevice(env, work);
@@ -110,7 +115,8 @@ async function runDevice(
   }
 }
 
-function pathsOf(flags: CommandFlags, host: Host): ReturnType<typeof devicePaths> {
+/** The device's folder: the flag over the environment over the default. */
+export function pathsOf(flags: CommandFlags, host: Host): ReturnType<typeof devicePaths> {
   return devicePaths(resolve(flags.data ?? host.env[DATA_ENV] ?? './rivulet-device'));
 }
 

@@ -4,7 +4,9 @@ import { formatPlatform } from '../../storage/descriptor.ts';
 import { readSmall, writeDurable } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import { JsonReader } from './json.ts';
+import { formatQuota, parseQuota } from './spend/quota.ts';
 import {
+  ANY_WINDOW,
   envName,
   machinePlatform,
   OPTION_SPECS,
@@ -25,6 +27,8 @@ export interface Flags {
 const MAX_CONFIG_BYTES = 65_536;
 const SERVER_KEY = 'servers';
 const OWNER_ONLY = 0o600;
+/** Room for state, reports and what else the machine writes. */
+const DEFAULT_MIN_FREE_BYTES = 1024 * 1024;
 
 /**
  * The device's configuration: flags over the environment over config.json over defaults. Checked
@@ -80,8 +84,24 @@ function toOptions(
     token: text('token'),
     health: text('health'),
     healthTimeoutMs: count('healthTimeout', 60) * 1000,
-    keep: count('keep', 2),
+    target: text('target') ?? 'layout',
+    preInstall: text('preInstall'),
+    preActivate: text('preActivate'),
+    postActivate: text('postActivate'),
+    hookTimeoutMs: count('hookTimeout', 60) * 1000,
+    activate: text('activate') === 'reboot' ? 'reboot' : 'now',
+    rebootCommand: text('rebootCommand'),
+    bootAttempts: count('bootAttempts', 3),
+    repair: text('repair') === 'auto' ? 'auto' : 'off',
+    keep: count('keep', 3),
     maxBps: count('maxBps', 0),
+    maxBytes: count('maxBytes', 0),
+    quota: parseQuota(text('quota') ?? 'none'),
+    minFreeBytes: count('minFree', DEFAULT_MIN_FREE_BYTES),
+    maxRamBytes: count('maxRam', 0),
+    metered: text('metered') === 'true',
+    window: text('window') === ANY_WINDOW ? undefined : text('window'),
+    zone: text('zone'),
     reportLimitBytes: count('reportLimit', 262_144),
     stallMs: count('stallTimeout', 30) * 1000,
   };
@@ -98,8 +118,24 @@ function toFile(options: DeviceOptions): Readonly<Record<string, unknown>> {
     token: options.token,
     health: options.health,
     healthTimeout: options.healthTimeoutMs / 1000,
+    target: options.target,
+    preInstall: options.preInstall,
+    preActivate: options.preActivate,
+    postActivate: options.postActivate,
+    hookTimeout: options.hookTimeoutMs / 1000,
+    activate: options.activate,
+    rebootCommand: options.rebootCommand,
+    bootAttempts: options.bootAttempts,
+    repair: options.repair,
     keep: options.keep,
     maxBps: options.maxBps,
+    maxBytes: options.maxBytes,
+    quota: formatQuota(options.quota),
+    minFree: options.minFreeBytes,
+    maxRam: options.maxRamBytes,
+    metered: options.metered,
+    window: options.window ?? ANY_WINDOW,
+    zone: options.zone,
     reportLimit: options.reportLimitBytes,
     stallTimeout: options.stallMs / 1000,
   };
@@ -124,6 +160,7 @@ function firstParsed(
   faults: string[],
 ): string | number | undefined {
   const flag = flags[spec.key];
+  if (typeof flag === 'boolean') return `${flag}`;
   if (typeof flag === 'string') return attempt(() => spec.parse(flag), flagName(spec), faults);
   const other = spec.otherEnv === undefined ? undefined : env[spec.otherEnv];
   const fromEnv = env[envName(spec)] ?? (other === '' ? undefined : other);

@@ -1,6 +1,7 @@
 import type { JsonReader } from './json.ts';
-import type { ChunksPlan, Decision, Plan, PlanKind } from './protocol.ts';
+import type { ChunksPlan, Decision, InstallWindowText, Plan, PlanKind } from './protocol.ts';
 import { DeviceError } from './errors.ts';
+import { parseWindow } from './window.ts';
 
 export const PLAN_KINDS: readonly PlanKind[] = ['delta', 'chunks', 'full'];
 
@@ -35,7 +36,40 @@ export function parseDecision(reader: JsonReader): Decision {
     plans: reader.objects('plans', MAX_PLANS).flatMap((plan) => parsePlan(plan)),
     blobs: reader.strings('blobs', MAX_BASES).map(parseBase),
     expiresMs: reader.count('expiresMs'),
+    ...limits(reader),
   };
+}
+
+/** What newer servers add; older ones leave it out. */
+function limits(
+  reader: JsonReader,
+): Pick<Decision, 'maxBytes' | 'maxBps' | 'notBeforeMs' | 'installWindow' | 'meteredFull'> {
+  const count = (key: string): number | undefined => optionalCount(reader, key);
+  return {
+    maxBytes: count('maxBytes'),
+    maxBps: count('maxBps'),
+    notBeforeMs: count('notBeforeMs'),
+    installWindow: reader.has('installWindow')
+      ? installWindow(reader.object('installWindow'))
+      : undefined,
+    meteredFull: reader.has('meteredFull') ? reader.scalar('meteredFull') === true : undefined,
+  };
+}
+
+/** Checked here, so that a window that can't be read refuses the decision, not the activation. */
+function installWindow(reader: JsonReader): InstallWindowText {
+  const text = { window: reader.string('window', 1024), zone: reader.string('zone', 64) };
+  try {
+    parseWindow(text.window, text.zone);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new DeviceError('bad_answer', `a decision's installWindow: ${why}`, { cause });
+  }
+  return text;
+}
+
+function optionalCount(reader: JsonReader, key: string): number | undefined {
+  return reader.has(key) ? reader.count(key) : undefined;
 }
 
 function parsePlan(reader: JsonReader): Plan[] {
@@ -54,8 +88,13 @@ function parsePlan(reader: JsonReader): Plan[] {
   }
 }
 
-function sizes(reader: JsonReader): { readonly size: number; readonly ramBytes: number } {
-  return { size: reader.count('size'), ramBytes: reader.count('ramBytes') };
+function sizes(reader: JsonReader): Pick<Plan, 'size' | 'ramBytes' | 'diskBytes' | 'writeBytes'> {
+  return {
+    size: reader.count('size'),
+    ramBytes: reader.count('ramBytes'),
+    diskBytes: optionalCount(reader, 'diskBytes'),
+    writeBytes: optionalCount(reader, 'writeBytes'),
+  };
 }
 
 function layer(reader: JsonReader): ChunksPlan['layers'][number] {

@@ -1,15 +1,20 @@
 import { mkdir } from 'node:fs/promises';
 
 import type { Clock } from '../../storage/clock.ts';
+import { toDeviceError } from './errors.ts';
 import { HttpClient } from './http.ts';
 import { takeLock } from './lock.ts';
 import type { DeviceOptions } from './options.ts';
 import type { Output } from './output.ts';
 import type { DevicePaths } from './paths.ts';
 import type { Decision, ReportedEvent } from './protocol.ts';
+import { finishRestore } from './restore.ts';
 import { ReportQueue, reportHeader } from './reports.ts';
 import { sendReports } from './send-reports.ts';
+import { openInstant } from './spend/account-clock.ts';
+import { Budget } from './spend/budget.ts';
 import { StateFile } from './state.ts';
+import { TlsSessions } from './tls-sessions.ts';
 
 /** What is injected into a run. */
 export interface DeviceEnv {
@@ -20,6 +25,8 @@ export interface DeviceEnv {
   /** 0 to 1. */
   readonly random: () => number;
   readonly signal: AbortSignal;
+  /** Names this boot of the machine. */
+  readonly bootId: () => Promise<string>;
 }
 
 /** A device's folder, locked and open for change. */
@@ -27,6 +34,8 @@ export interface Device extends DeviceEnv {
   readonly http: HttpClient;
   readonly state: StateFile;
   readonly reports: ReportQueue;
+  /** What the device may still spend on the wire. */
+  readonly budget: Budget;
   readonly warn: (message: string) => void;
   /** Queues an event of a decision. */
   report(decision: Decision, event: Omit<ReportedEvent, 'seq' | 'atMs'>): Promise<void>;
@@ -45,24 +54,56 @@ export async function withDevice<T>(
   };
   await mkdir(paths.root, { recursive: true });
   const lock = await takeLock(paths.lock);
-  const http = new HttpClient(options, options.stallMs);
+  const sessions = await TlsSessions.open(paths.tlsSessions, clock, warn);
+  const http = new HttpClient(options, options.stallMs, sessions);
   try {
     const state = await StateFile.open(paths.state, warn);
+    const budget = await Budget.open({
+      path: paths.usage,
+      quota: options.quota,
+      wireBytes: () => http.wireBytes,
+      instant: await openInstant(clock),
+      onWarning: warn,
+    });
     const reports = await ReportQueue.open(paths.reports, options.reportLimitBytes);
     await mkdir(paths.fetch, { recursive: true });
-    return await work({
-      ...env,
-      http,
-      state,
-      reports,
-      warn,
-      report: (decision, event) =>
-        reports.add(reportHeader(decision, options.region), { ...event, atMs: clock() }),
-      sendReports: () =>
-        sendReports(reports, { http, servers: options.servers, signal, onWarning: warn }),
-    });
+    try {
+      const device: Device = {
+        ...env,
+        http,
+        state,
+        reports,
+        budget,
+        warn,
+        report: (decision, event) =>
+          reports.add(reportHeader(decision, options.region), { ...event, atMs: clock() }),
+        sendReports: async () => {
+          const cover = (bytes: number): Promise<void> => budget.cover(bytes);
+          const { servers } = options;
+          await sendReports(reports, { http, servers, signal, onWarning: warn, cover });
+        },
+      };
+      await finishRestore(device);
+      return await work(device);
+    } finally {
+      await settle(budget, sessions, warn);
+    }
   } finally {
     http.close();
     await lock.release();
+  }
+}
+
+/** A disk that takes no record must not hide how the run itself ended. */
+async function settle(
+  budget: Budget,
+  sessions: TlsSessions,
+  warn: (message: string) => void,
+): Promise<void> {
+  try {
+    await budget.settle();
+    await sessions.save();
+  } catch (error) {
+    warn(`what was spent on the wire is not recorded: ${toDeviceError(error, 'usage').message}`);
   }
 }

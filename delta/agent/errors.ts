@@ -26,8 +26,16 @@ export type DeviceErrorCode =
   /** A plan that this agent cannot carry out. */
   | 'unsupported'
   | 'no_space'
+  /** The plan wants more memory than the device has or gives. */
+  | 'plan_needs_more'
+  /** The release would cost more bytes on the wire than it may. */
+  | 'byte_ceiling'
+  /** The bytes of an hour, a day or a month are spent. */
+  | 'quota'
   /** A disk or a folder that fails. */
   | 'io'
+  /** A before-hook forbade the next step. */
+  | 'hook_refused'
   /** The new release started and its health command said no. */
   | 'unhealthy'
   /** None of the decision's plans led to the target. */

@@ -3,7 +3,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 
 import { digestOf, digestAlgorithm, type Digest } from '../../storage/digest.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
-import { contentRange, statusError, strongEtag } from './answers.ts';
+import { contentRange, expectRange, statusError, strongEtag } from './answers.ts';
 import { fileSize, removeDurable } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import type { HttpAnswer, HttpClient } from './http.ts';
@@ -11,12 +11,16 @@ import type { Meter, Pacer } from './meter.ts';
 import { PartFile } from './part-file.ts';
 import { fetchStem, type DevicePaths } from './paths.ts';
 import { tryServers, type RetryEnv } from './retry.ts';
+import type { SpaceGuard } from './space.ts';
+import type { Budget } from './spend/budget.ts';
 
 export interface FetchEnv extends RetryEnv {
   readonly paths: DevicePaths;
   readonly http: HttpClient;
   readonly meter: Meter;
   readonly pacer: Pacer;
+  readonly budget: Budget;
+  readonly space: SpaceGuard;
   /** Bases of blob URLs, in the order to try. */
   readonly bases: readonly string[];
   /** Bytes that just arrived, or were there already. */
@@ -26,9 +30,15 @@ export interface FetchEnv extends RetryEnv {
 
 export interface WantedBlob {
   readonly digest: Digest;
-  /** Its exact bytes, where known. */
-  readonly size?: number | undefined;
+  /** Its exact bytes. */
+  readonly size: number;
   readonly maxBytes: number;
+}
+
+/** What an answer holds of a blob: up to which byte, and of how many. */
+interface Extent {
+  readonly endExclusive: number | undefined;
+  readonly size: number | undefined;
 }
 
 /** Brings blobs into the device's fetch folder; what was fetched once is not fetched again. */
@@ -41,11 +51,11 @@ export class Fetcher {
 
   /**
    * A blob's file, whole and checked against its digest. Goes on at the byte that an earlier try or
-   * run had. Throws `unreachable`, `missing_blob`, `corrupt`, `too_large`.
+   * run had. Throws `unreachable`, `missing_blob`, `corrupt`, `too_large`, `byte_ceiling`, `quota`.
    */
   async blob(want: WantedBlob): Promise<string> {
     const { meter, onBytes, paths } = this.#env;
-    if (want.size !== undefined && want.size > want.maxBytes) throw tooLarge(want);
+    if (want.size > want.maxBytes) throw tooLarge(want);
     const stem = fetchStem(paths, want.digest);
     const whole = await fileSize(stem);
     if (whole !== undefined) {
@@ -69,6 +79,13 @@ export class Fetcher {
     }
   }
 
+  /** Bytes of a blob that are not here yet. */
+  async missingBytes(want: Pick<WantedBlob, 'digest' | 'size'>): Promise<number> {
+    const stem = fetchStem(this.#env.paths, want.digest);
+    if ((await fileSize(stem)) !== undefined) return 0;
+    return Math.max(0, want.size - ((await fileSize(`${stem}.part`)) ?? 0));
+  }
+
   /** A small blob's bytes, from the fetch folder or the network. */
   async bytes(want: WantedBlob): Promise<Buffer> {
     const bytes = await readFile(await this.blob(want));
@@ -85,13 +102,15 @@ export class Fetcher {
   }
 
   /**
-   * Writes a range of a blob to the same place of `path`. `check` looks at what came; when it throws,
-   * the next server is asked.
+   * Writes a range of a blob to the same place of `path`. `cuts` are places, ascending, the range's end
+   * the last, at which it may be broken off for want of a quota without loss. `check` looks at what
+   * came; when it throws, the next server is asked.
    */
   async range(
     digest: Digest,
     range: ByteRange,
     path: string,
+    cuts: readonly number[],
     check: () => Promise<void>,
   ): Promise<void> {
     const file = await open(path, constants.O_RDWR | constants.O_CREAT);
@@ -103,18 +122,15 @@ export class Fetcher {
         () => at,
         async (base) => {
           const url = `${base}${digest}`;
-          if (at > range.start) this.#resumed(digest, at);
-          const answer = await this.#get(url, { range: `bytes=${at}-${range.endExclusive - 1}` });
-          expectRange(answer, url, { start: at, endExclusive: range.endExclusive });
-          for await (const bytes of answer.body) {
-            if (bytes.length > range.endExclusive - at) {
-              throw new DeviceError('bad_answer', `${url} sent more than the range asked for`);
+          while (at < range.endExclusive) {
+            if (at > range.start) this.#resumed(digest, at);
+            const endExclusive = this.#affordable(at, range.endExclusive, cuts);
+            for await (const bytes of this.#rangeBytes(url, { start: at, endExclusive })) {
+              await file.write(bytes, 0, bytes.length, at);
+              at += bytes.length;
+              await this.#arrived(bytes.length);
             }
-            await file.write(bytes, 0, bytes.length, at);
-            at += bytes.length;
-            await this.#arrived(bytes.length);
           }
-          if (at < range.endExclusive) throw cutOff(url);
           at = range.start;
           await check();
         },
@@ -124,9 +140,39 @@ export class Fetcher {
     }
   }
 
+  /** The last cut up to which the quota lets a range go. */
+  #affordable(at: number, endExclusive: number, cuts: readonly number[]): number {
+    const room = this.#env.budget.room(endExclusive - at);
+    if (room >= endExclusive - at) return endExclusive;
+    const cut = cuts.findLast((place) => place > at && place <= at + room);
+    if (cut !== undefined) return cut;
+    const frameEnd = cuts.find((place) => place > at) ?? endExclusive;
+    return this.#env.budget.refuse(frameEnd - at);
+  }
+
+  /** Exactly the bytes of a range, as they come; `unreachable` when they break off. */
+  async *#rangeBytes(url: string, range: ByteRange): AsyncGenerator<Buffer> {
+    const answer = await this.#get(url, {
+      range: `bytes=${range.start}-${range.endExclusive - 1}`,
+    });
+    expectRange(answer, url, range);
+    let at = range.start;
+    for await (const bytes of answer.body) {
+      at += bytes.length;
+      if (at > range.endExclusive) {
+        throw new DeviceError('bad_answer', `${url} sent more than the range asked for`);
+      }
+      await this.#env.space.write(bytes.length);
+      yield bytes;
+    }
+    if (at < range.endExclusive) throw cutOff(url);
+  }
+
   async #download(url: string, want: WantedBlob, part: PartFile): Promise<void> {
     const resumed = part.size;
-    if (part.size === 0 || part.size !== want.size) await this.#receive(url, want, part);
+    while (part.size === 0 || part.size < want.size) {
+      if (await this.#receive(url, want, part)) break;
+    }
     if (await part.finish()) return;
     const size = part.size;
     await this.#restart(part, undefined);
@@ -136,43 +182,54 @@ export class Fetcher {
     });
   }
 
-  async #receive(url: string, want: WantedBlob, part: PartFile): Promise<void> {
-    const { etag } = part;
-    const answer = await this.#get(
-      url,
-      etag === undefined ? {} : { range: `bytes=${part.size}-`, 'if-range': etag },
-    );
-    const size = await this.#begin(answer, url, want, part);
-    if (size !== undefined && want.size !== undefined && size !== want.size) {
+  /** Takes what the budget has room for; true at the blob's end. */
+  async #receive(url: string, want: WantedBlob, part: PartFile): Promise<boolean> {
+    const { etag, size: start } = part;
+    const missing = want.size - start;
+    const room = this.#env.budget.room(missing);
+    const last = room < missing ? `${start + room - 1}` : '';
+    const answer = await this.#get(url, {
+      ...(start > 0 || last !== '' ? { range: `bytes=${start}-${last}` } : {}),
+      ...(etag === undefined ? {} : { 'if-range': etag }),
+    });
+    const { endExclusive, size } = await this.#begin(answer, url, want, part, room);
+    if (size !== undefined && size !== want.size) {
       answer.discard();
       throw new DeviceError('corrupt', `${url} has ${size} bytes instead of ${want.size}`);
     }
-    const limit = Math.min(want.maxBytes, size ?? Infinity);
+    const limit = Math.min(want.maxBytes, endExclusive ?? Infinity);
     try {
       for await (const bytes of answer.body) {
         if (part.size + bytes.length > limit) throw tooLarge(want);
+        await this.#env.space.write(bytes.length);
         await part.append(bytes);
         await this.#arrived(bytes.length);
       }
     } finally {
       await part.sync();
     }
-    if (size !== undefined && part.size < size) throw cutOff(url);
+    if (endExclusive !== undefined && part.size < endExclusive) throw cutOff(url);
+    return endExclusive === undefined || endExclusive === size;
   }
 
-  /** Takes up an answer where the part stands, or empties the part; the blob's size if it is told. */
+  /** Takes up an answer where the part stands, or empties the part. */
   async #begin(
     answer: HttpAnswer,
     url: string,
     want: WantedBlob,
     part: PartFile,
-  ): Promise<number | undefined> {
+    asked: number,
+  ): Promise<Extent> {
     const etag = strongEtag(answer);
-    if (answer.status === 206 && part.size > 0) {
+    if (answer.status === 206) {
       const range = contentRange(answer, url);
-      if (range.start === part.size && range.endExclusive === range.size && etag === part.etag) {
+      if (part.size === 0 && range.start === 0) {
+        await this.#restart(part, etag);
+        return range;
+      }
+      if (part.size > 0 && range.start === part.size && etag === part.etag) {
         this.#resumed(want.digest, part.size);
-        return range.size;
+        return range;
       }
       answer.discard();
       await this.#restart(part, undefined);
@@ -187,9 +244,26 @@ export class Fetcher {
       answer.discard();
       throw statusError(answer, url);
     }
-    await this.#restart(part, etag);
     const length = answer.header('content-length');
-    return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+    const size = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+    // Another answer than that of a server of ours, such as a captive portal's: what is here stays.
+    if (size !== undefined && size !== want.size && part.size > 0) {
+      answer.discard();
+      throw new DeviceError('unreachable', `${url} answers with ${size} bytes, not ${want.size}`);
+    }
+    await this.#restart(part, etag);
+    if (size !== undefined && size > asked) this.#mayRead(answer, size);
+    return { endExclusive: size, size };
+  }
+
+  /** A server that sends all of a blob where a part was asked for is refused in time. */
+  #mayRead(answer: HttpAnswer, bytes: number): void {
+    try {
+      if (this.#env.budget.room(bytes) < bytes) this.#env.budget.refuse(bytes);
+    } catch (error) {
+      answer.discard();
+      throw error;
+    }
   }
 
   #resumed(digest: Digest, at: number): void {
@@ -203,31 +277,21 @@ export class Fetcher {
   }
 
   async #get(url: string, headers: Readonly<Record<string, string>>): Promise<HttpAnswer> {
-    return this.#env.http.send({ url, method: 'GET', headers, signal: this.#env.signal });
+    const { budget, http, signal } = this.#env;
+    await budget.coverFetch();
+    return http.send({ url, method: 'GET', headers, signal });
   }
 
   async #arrived(bytes: number): Promise<void> {
     this.#env.meter.received(bytes);
     this.#env.onBytes(bytes);
+    await this.#env.budget.coverFetch();
     await this.#env.pacer.spend(bytes, this.#env.signal);
   }
 }
 
-function expectRange(answer: HttpAnswer, url: string, range: ByteRange): void {
-  if (answer.status !== 206) {
-    answer.discard();
-    if (answer.status !== 200) throw statusError(answer, url);
-    throw new DeviceError('bad_answer', `${url} does not serve ranges`);
-  }
-  const got = contentRange(answer, url);
-  if (got.start !== range.start || got.endExclusive !== range.endExclusive) {
-    answer.discard();
-    throw new DeviceError('bad_answer', `${url} sent another range than was asked for`);
-  }
-}
-
 function tooLarge(want: WantedBlob): DeviceError {
-  const bound = want.size === undefined ? want.maxBytes : Math.min(want.size, want.maxBytes);
+  const bound = Math.min(want.size, want.maxBytes);
   return new DeviceError('too_large', `${want.digest} is larger than ${bound} bytes`);
 }
 

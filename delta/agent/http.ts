@@ -1,9 +1,11 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 
 import { errnoOf } from '../../storage/durable.ts';
+import { CountedHttpAgent, CountedHttpsAgent, WireCounter, type SessionStore } from './connect.ts';
 import { DeviceError } from './errors.ts';
 import { DEVICE_HEADER } from './protocol.ts';
+import { readBody } from './read-body.ts';
 import { tlsFault } from './tls-faults.ts';
 
 export interface HttpRequest {
@@ -11,6 +13,8 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer | undefined;
+  /** Likely the only one of its run: the fewest bytes count, the connection is not kept. */
+  readonly isAlone?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -40,14 +44,16 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
  * to the device's own servers only, whoever names a URL.
  */
 export class HttpClient {
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: 4 });
-  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets: 4 });
+  readonly #wire = new WireCounter();
+  readonly #http = new CountedHttpAgent(this.#wire);
+  readonly #https: CountedHttpsAgent;
   readonly #credentials: Credentials;
   /** Scheme, host and port of the device's own servers. */
   readonly #own: ReadonlySet<string>;
   readonly #stallMs: number;
 
-  constructor(credentials: Credentials, stallMs: number) {
+  constructor(credentials: Credentials, stallMs: number, sessions?: SessionStore) {
+    this.#https = new CountedHttpsAgent(this.#wire, sessions);
     this.#credentials = credentials;
     this.#own = new Set(credentials.servers.map((server) => new URL(server).origin));
     this.#stallMs = stallMs;
@@ -77,6 +83,11 @@ export class HttpClient {
     );
   }
 
+  /** Bytes that all requests so far have moved on the wire, both ways. */
+  get wireBytes(): number {
+    return this.#wire.bytes;
+  }
+
   close(): void {
     this.#http.destroy();
     this.#https.destroy();
@@ -91,7 +102,9 @@ export class HttpClient {
         signal: request.signal,
         timeout: this.#stallMs,
         headers: {
-          'accept-encoding': 'identity',
+          ...(request.isAlone === true
+            ? { connection: 'close' }
+            : { 'accept-encoding': 'identity' }),
           ...(named ? { [DEVICE_HEADER]: this.#credentials.deviceId } : {}),
           ...this.#authorization(url),
           ...(request.body === undefined ? {} : { 'content-length': `${request.body.length}` }),
@@ -125,41 +138,41 @@ export class HttpClient {
         const value = message.headers[name];
         return Array.isArray(value) ? value.join(', ') : value;
       },
-      body: readBody(message, url, this.#stallMs, signal),
+      body: bodyOf(message, url, this.#stallMs, signal),
       discard: () => message.destroy(),
     };
   }
 }
 
 /** The body's bytes; `unreachable` when it breaks off or stalls. */
-async function* readBody(
+async function* bodyOf(
   message: IncomingMessage,
   url: URL,
   stallMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const stall = { fired: false };
-  let timer: NodeJS.Timeout | undefined;
-  const arm = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      stall.fired = true;
-      message.destroy();
-    }, stallMs);
-  };
+  const body = readBody(message, stallMs);
   try {
-    arm();
-    for await (const part of message) {
-      clearTimeout(timer);
-      yield part as Buffer;
-      arm();
+    for (;;) {
+      const next = await arrival(body, url, signal);
+      if (next.done === true) return;
+      yield next.value;
     }
-    if (!message.complete) throw new Error('the connection broke off');
-  } catch (cause) {
-    throw networkError(signal, url, stall.fired ? new Error(`no byte for ${stallMs} ms`) : cause);
   } finally {
-    clearTimeout(timer);
-    message.destroy();
+    await body.return(undefined);
+  }
+}
+
+/** Only what reading throws is the network's fault, not what its reader does with the bytes. */
+async function arrival(
+  body: AsyncGenerator<Buffer>,
+  url: URL,
+  signal: AbortSignal,
+): Promise<IteratorResult<Buffer>> {
+  try {
+    return await body.next();
+  } catch (cause) {
+    throw networkError(signal, url, cause);
   }
 }
 

@@ -67,10 +67,10 @@ export class JsonReader {
     return found;
   }
 
-  scalar(key: string): string | number {
+  scalar(key: string): string | number | boolean {
     const value = this.#value[key];
-    if (typeof value !== 'string' && typeof value !== 'number') {
-      throw this.#fault(key, 'a string or a number');
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
+      throw this.#fault(key, 'a string, a number or a boolean');
     }
     return value;
   }

@@ -1,5 +1,11 @@
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import { formatPlatform, type Platform } from '../../storage/descriptor.ts';
+import { formatQuota, parseBytes, parseQuota, type Quota } from './spend/quota.ts';
+import { canonicalTarget } from './targets/spec.ts';
+import { machineZone, parseWindow, parseZone } from './window.ts';
+
+export type ActivateMode = 'now' | 'reboot';
+export type RepairMode = 'off' | 'auto';
 
 /** What a device is told once and remembers in config.json. */
 export interface DeviceOptions {
@@ -15,10 +21,37 @@ export interface DeviceOptions {
   /** A shell command that says whether the release in `$RIVULET_IMAGE` works. */
   readonly health?: string | undefined;
   readonly healthTimeoutMs: number;
-  /** Releases that stay on the device, 1 or 2; 2 makes `rollback` possible. */
+  /** What a release becomes, as `parseTargetSpec` reads it. */
+  readonly target: string;
+  /** Shell commands around an update, as `runHook` runs them. */
+  readonly preInstall?: string | undefined;
+  readonly preActivate?: string | undefined;
+  readonly postActivate?: string | undefined;
+  readonly hookTimeoutMs: number;
+  /** Whether a release runs as soon as it is switched to, or after a reboot. */
+  readonly activate: ActivateMode;
+  readonly rebootCommand?: string | undefined;
+  /** Boots into a release that may end unconfirmed. */
+  readonly bootAttempts: number;
+  /** Whether a damaged base is repaired before the next plan is tried. */
+  readonly repair: RepairMode;
+  /** Releases that stay on the device; 2 or more make `rollback` possible. */
   readonly keep: number;
   /** Bytes per second that downloads may take; 0 is no limit. */
   readonly maxBps: number;
+  /** Bytes on the wire that one release may cost, beside what its decision says; 0 is no ceiling. */
+  readonly maxBytes: number;
+  readonly quota: Quota;
+  /** Bytes of the disk that an update leaves free. */
+  readonly minFreeBytes: number;
+  /** Memory that a plan may need; 0 is what the machine has. */
+  readonly maxRamBytes: number;
+  /** The link costs money: no image is pulled whole where a delta or chunks would do. */
+  readonly metered: boolean;
+  /** When releases may be activated, as `parseWindow` reads it; absent is always. */
+  readonly window?: string | undefined;
+  /** The time zone of the window; absent is that of the machine. */
+  readonly zone?: string | undefined;
   /** Bytes that queued reports may take. */
   readonly reportLimitBytes: number;
   /** A transfer that brings no byte for this long is cut and tried again. */
@@ -38,8 +71,12 @@ export interface OptionSpec {
 const ENV_PREFIX = 'RIVULET_DEVICE_';
 const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const REGION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const COMMAND = /^[^\0]{1,4096}$/s;
 const TOKEN = /^[\x21-\x7e]{1,4096}$/;
 const PLATFORM = /^[a-z0-9]{1,32}\/[a-z0-9]{1,32}(?:\/[a-z0-9]{1,32})?$/;
+
+/** Says that a release may be activated at any time. */
+export const ANY_WINDOW = 'any';
 
 /** Every setting but `server`, which is a list. */
 export const OPTION_SPECS: readonly OptionSpec[] = [
@@ -63,10 +100,26 @@ export const OPTION_SPECS: readonly OptionSpec[] = [
     otherEnv: 'RIVULET_TOKEN',
     parse: matching(TOKEN, 'a token: visible ASCII without spaces, at most 4096'),
   },
-  { key: 'health', env: 'HEALTH', parse: matching(/^[^\0]{1,4096}$/s, 'a shell command') },
+  { key: 'health', env: 'HEALTH', parse: matching(COMMAND, 'a shell command') },
   { key: 'healthTimeout', env: 'HEALTH_TIMEOUT', parse: whole(1, 86_400) },
-  { key: 'keep', env: 'KEEP', parse: whole(1, 2) },
+  { key: 'target', env: 'TARGET', parse: canonicalTarget },
+  { key: 'preInstall', env: 'PRE_INSTALL', parse: matching(COMMAND, 'a shell command') },
+  { key: 'preActivate', env: 'PRE_ACTIVATE', parse: matching(COMMAND, 'a shell command') },
+  { key: 'postActivate', env: 'POST_ACTIVATE', parse: matching(COMMAND, 'a shell command') },
+  { key: 'hookTimeout', env: 'HOOK_TIMEOUT', parse: whole(1, 86_400) },
+  { key: 'activate', env: 'ACTIVATE', parse: matching(/^(?:now|reboot)$/, 'now or reboot') },
+  { key: 'rebootCommand', env: 'REBOOT_COMMAND', parse: matching(COMMAND, 'a shell command') },
+  { key: 'bootAttempts', env: 'BOOT_ATTEMPTS', parse: whole(1, 100) },
+  { key: 'repair', env: 'REPAIR', parse: matching(/^(?:off|auto)$/, 'off or auto') },
+  { key: 'keep', env: 'KEEP', parse: whole(1, 32) },
   { key: 'maxBps', env: 'MAX_BPS', parse: whole(0, 1e12) },
+  { key: 'maxBytes', env: 'MAX_BYTES', parse: parseBytes },
+  { key: 'quota', env: 'QUOTA', parse: (text) => formatQuota(parseQuota(text)) },
+  { key: 'minFree', env: 'MIN_FREE', parse: parseBytes },
+  { key: 'maxRam', env: 'MAX_RAM', parse: parseBytes },
+  { key: 'metered', env: 'METERED', parse: matching(/^(?:true|false)$/, 'true or false') },
+  { key: 'window', env: 'WINDOW', parse: parseWindowText },
+  { key: 'zone', env: 'ZONE', parse: parseZone },
   { key: 'reportLimit', env: 'REPORT_LIMIT', parse: whole(4096, 1e9) },
   { key: 'stallTimeout', env: 'STALL_TIMEOUT', parse: whole(1, 3600) },
 ];
@@ -118,6 +171,11 @@ export function machinePlatform(): Platform {
     default:
       return { os, architecture: process.arch };
   }
+}
+
+/** A window as text; `any` is none. */
+function parseWindowText(text: string): string {
+  return text === ANY_WINDOW ? text : parseWindow(text, machineZone()).text;
 }
 
 function whole(min: number, max: number): (text: string) => number {

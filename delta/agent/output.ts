@@ -2,6 +2,7 @@ import { Presets, SingleBar } from 'cli-progress';
 
 import type { Digest } from '../../storage/digest.ts';
 import type { PlanKind } from './protocol.ts';
+import { reasonInWords } from './reasons.ts';
 import type { Outcome } from './state.ts';
 
 /** What the program says while it works; one JSON line each with `--json`. */
@@ -37,8 +38,10 @@ export interface ResultEvent {
   readonly from?: Digest | undefined;
   readonly to?: Digest | undefined;
   readonly plan?: PlanKind | undefined;
-  /** Bytes on the wire for this update, those of interrupted runs included. */
+  /** Bytes of bodies for this update, those of interrupted runs included. */
   readonly bytes: number;
+  /** The same with heads, TLS and tries that failed. */
+  readonly wireBytes?: number | undefined;
   readonly fetchMs: number;
   readonly applyMs: number;
   /** The byte at which a download went on. */
@@ -46,6 +49,8 @@ export interface ResultEvent {
   /** Why it waits, or went back. */
   readonly reason?: string | undefined;
   readonly retryAfterSeconds?: number | undefined;
+  /** When it goes on, if that is known; milliseconds since the epoch. */
+  readonly untilMs?: number | undefined;
 }
 
 export interface Output {
@@ -63,10 +68,12 @@ export interface Terminal {
 /** Fetch and apply lines come at most this often, and at their ends. */
 const PROGRESS_MS = 100;
 
+const BAR_FORMAT = '{what} [{bar}] {percentage}% {value}/{total} bytes, {rate} kB/s, {left} left';
+
 /** JSON lines on stdout, or prose on stdout with a progress bar on a terminal's stderr. */
 export function createOutput(terminal: Terminal, json: boolean, nowMs: () => number): Output {
   const bar =
-    !json && terminal.stderr.isTTY === true ? new ProgressBar(terminal.stderr) : undefined;
+    !json && terminal.stderr.isTTY === true ? new ProgressBar(terminal.stderr, nowMs) : undefined;
   let lastMs = 0;
   const line = (value: object): void => {
     terminal.stdout.write(`${JSON.stringify(value)}\n`);
@@ -99,11 +106,16 @@ export function createOutput(terminal: Terminal, json: boolean, nowMs: () => num
 
 class ProgressBar {
   readonly #bar: SingleBar;
+  readonly #nowMs: () => number;
   #what: string | undefined;
+  /** Where it began, for the rate: what was here already took no time. */
+  #startMs = 0;
+  #startBytes = 0;
 
-  constructor(stream: NodeJS.WritableStream) {
+  constructor(stream: NodeJS.WritableStream, nowMs: () => number) {
+    this.#nowMs = nowMs;
     this.#bar = new SingleBar(
-      { stream, format: '{what} [{bar}] {percentage}% {value}/{total} bytes', hideCursor: false },
+      { stream, format: BAR_FORMAT, hideCursor: false },
       Presets.shades_classic,
     );
   }
@@ -111,11 +123,21 @@ class ProgressBar {
   update(what: string, done: number, total: number): void {
     if (this.#what !== what) {
       this.stop();
-      this.#bar.start(total, done, { what });
+      this.#startMs = this.#nowMs();
+      this.#startBytes = done;
+      this.#bar.start(total, done, { what, ...this.#pace(done, total) });
       this.#what = what;
     }
     this.#bar.setTotal(total);
-    this.#bar.update(done, { what });
+    this.#bar.update(done, { what, ...this.#pace(done, total) });
+  }
+
+  /** The rate since the beginning, and what it makes of the rest. */
+  #pace(done: number, total: number): { readonly rate: string; readonly left: string } {
+    const seconds = (this.#nowMs() - this.#startMs) / 1000;
+    const perSecond = seconds > 0 ? (done - this.#startBytes) / seconds : 0;
+    const left = perSecond > 0 ? `${Math.ceil((total - done) / perSecond)} s` : '-';
+    return { rate: Math.round(perSecond / 1000).toString(), left };
   }
 
   stop(): void {
@@ -145,7 +167,7 @@ function describe(event: DeviceEvent): string | undefined {
 }
 
 function describeResult(event: ResultEvent): string | undefined {
-  const wire = `${event.bytes} bytes on the wire`;
+  const wire = `${event.bytes} bytes, ${event.wireBytes ?? event.bytes} on the wire`;
   switch (event.outcome) {
     case 'updated':
       return `updated to ${event.to ?? '?'} by ${event.plan ?? '?'}: ${wire}`;
@@ -154,8 +176,12 @@ function describeResult(event: ResultEvent): string | undefined {
     case 'waiting': {
       const retry =
         event.retryAfterSeconds === undefined ? '' : `, ask again in ${event.retryAfterSeconds} s`;
-      return `waiting: ${event.reason ?? 'no update'}${retry}`;
+      return `waiting: ${reasonInWords(event.reason ?? 'no_update', event.untilMs)}${retry}`;
     }
+    case 'pending_reboot':
+      return `${event.to ?? '?'} waits for a reboot: ${wire}`;
+    case 'repaired':
+      return `repaired ${event.reason ?? ''}: ${wire}`;
     case 'rolled_back':
       return `rolled back to ${event.to ?? 'nothing'}: ${event.reason ?? 'asked to'}`;
     case 'failed':

@@ -9,9 +9,13 @@ export interface DevicePaths {
   readonly root: string;
   readonly config: string;
   readonly state: string;
+  readonly usage: string;
+  readonly tlsSessions: string;
   readonly lock: string;
   readonly current: string;
   readonly slots: string;
+  /** Older whole releases, see `kept.ts`. */
+  readonly kept: string;
   readonly fetch: string;
   readonly reports: string;
 }
@@ -21,9 +25,12 @@ export function devicePaths(root: string): DevicePaths {
     root,
     config: join(root, 'config.json'),
     state: join(root, 'state.json'),
+    usage: join(root, 'usage.json'),
+    tlsSessions: join(root, 'tls-sessions.json'),
     lock: join(root, 'lock'),
     current: join(root, 'current'),
     slots: join(root, 'slots'),
+    kept: join(root, 'kept'),
     fetch: join(root, 'fetch'),
     reports: join(root, 'reports'),
   };

@@ -21,13 +21,16 @@ export async function fetchChunks(plan: ChunksPlan, env: PlanEnv): Promise<Fetch
     indexes.set(diffId, await fetchIndex(plan, diffId, env));
   }
   const outputBytes = [...indexes.values()].reduce((sum, index) => sum + index.rawSize, 0);
-  await env.needRoom(outputBytes);
   const source = new ChunkSource(env);
   try {
     for (const diffId of env.base?.image.diffIds ?? []) {
       if (indexes.size > 0) await source.addTar(layoutBlob(env.base?.path ?? '', diffId));
     }
-    for (const index of indexes.values()) await source.fetch(index);
+    const wanted = [...indexes.values()];
+    for (const index of wanted) await source.find(index);
+    const { bytes, requests } = source.missing(wanted);
+    await env.need({ diskBytes: outputBytes + bytes, fetchBytes: bytes, requests });
+    for (const index of wanted) await source.fetch(index);
   } catch (error) {
     await source.close();
     throw error;
@@ -73,6 +76,6 @@ async function apply(
   for (const diffId of new Set(writer.image.diffIds)) {
     if (await writer.adopt(diffId)) continue;
     const index = indexes.get(diffId);
-    if (index !== undefined) await writer.write(diffId, assemble(index));
+    if (index !== undefined) await writer.write(diffId, env.space.pass(assemble(index)));
   }
 }

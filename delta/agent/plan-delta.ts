@@ -6,9 +6,10 @@ import { FileAccess, type RandomAccess } from '../../storage/random-access.ts';
 import { applyDelta, openDelta, type DeltaFile, type DeltaOutput } from '../apply.ts';
 import { DeviceError } from './errors.ts';
 import { parseRelease, parseSourceManifest, type ReleaseImage } from './image.ts';
-import type { FetchedPlan, PlanEnv } from './plan.ts';
+import { newLayerBytes, type FetchedPlan, type PlanEnv } from './plan.ts';
 import type { DeltaPlan } from './protocol.ts';
 import type { SlotWriter } from './slot-writer.ts';
+import type { SpaceGuard } from './space.ts';
 
 /** Fetches the delta and checks that it leads from what runs to the decision's target. */
 export async function fetchDelta(plan: DeltaPlan, env: PlanEnv): Promise<FetchedPlan> {
@@ -19,7 +20,9 @@ export async function fetchDelta(plan: DeltaPlan, env: PlanEnv): Promise<Fetched
       `the delta starts from ${plan.from}, here runs ${running ?? 'nothing'}`,
     );
   }
-  await env.needRoom(plan.size);
+  const fetchBytes = await env.fetcher.missingBytes(plan);
+  const diskBytes = plan.size + newLayerBytes(env);
+  await env.need({ diskBytes, fetchBytes, requests: 1 });
   const path = await env.fetcher.blob({
     digest: plan.digest,
     size: plan.size,
@@ -83,7 +86,7 @@ async function apply(delta: DeltaFile, writer: SlotWriter, env: PlanEnv): Promis
       { tar: (diffId) => kept(env.layers.open(diffId)) },
       {
         existing: (output) => kept(openExisting(writer, output)),
-        output: (output, start) => LayerFile.open(writer, output.diffId, start),
+        output: (output, start) => LayerFile.open(writer, env.space, output.diffId, start),
       },
       { signal: env.signal, onProgress: env.onApply },
     );
@@ -106,23 +109,36 @@ async function openExisting(
 class LayerFile extends Writable {
   readonly #file: FileHandle;
   readonly #writer: SlotWriter;
+  readonly #space: SpaceGuard;
   readonly #diffId: Digest;
   #at: number;
 
-  private constructor(file: FileHandle, writer: SlotWriter, diffId: Digest, start: number) {
+  private constructor(
+    file: FileHandle,
+    writer: SlotWriter,
+    space: SpaceGuard,
+    diffId: Digest,
+    start: number,
+  ) {
     super({ highWaterMark: 1 << 20 });
     this.#file = file;
     this.#writer = writer;
+    this.#space = space;
     this.#diffId = diffId;
     this.#at = start;
   }
 
-  static async open(writer: SlotWriter, diffId: Digest, start: number): Promise<LayerFile> {
+  static async open(
+    writer: SlotWriter,
+    space: SpaceGuard,
+    diffId: Digest,
+    start: number,
+  ): Promise<LayerFile> {
     const temp = writer.tempPath(diffId);
     if (start === 0) await rm(temp, { force: true });
     const file = await open(temp, start === 0 ? 'w' : 'r+');
     await file.truncate(start);
-    return new LayerFile(file, writer, diffId, start);
+    return new LayerFile(file, writer, space, diffId, start);
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
@@ -145,6 +161,7 @@ class LayerFile extends Writable {
 
   async #writeAll(bytes: Buffer): Promise<void> {
     let written = 0;
+    await this.#space.write(bytes.length);
     while (written < bytes.length) {
       const rest = bytes.length - written;
       const { bytesWritten } = await this.#file.write(bytes, written, rest, this.#at);

@@ -25,7 +25,10 @@ export async function fetchFull(env: PlanEnv): Promise<FetchedPlan> {
     outputBytes += rawSize(env.decision, diffId) ?? layer.size;
   }
   const layers = [...missing.values()];
-  await env.needRoom(outputBytes + layers.reduce((sum, layer) => sum + layer.size, 0));
+  let fetchBytes = 0;
+  for (const layer of layers) fetchBytes += await env.fetcher.missingBytes(layer);
+  const packedBytes = layers.reduce((sum, layer) => sum + layer.size, 0);
+  await env.need({ diskBytes: outputBytes + packedBytes, fetchBytes, requests: layers.length });
   for (const { digest, size } of layers) {
     await env.fetcher.blob({ digest, size, maxBytes: size });
   }
@@ -58,7 +61,7 @@ async function applyFull(
     const path = fetchStem(env.paths, layer.digest);
     const maxRawBytes = rawSize(env.decision, diffId) ?? MAX_RAW_BYTES;
     const tar = openLayer(createReadStream(path), { maxRawBytes, signal: env.signal });
-    await writer.write(diffId, count(tar));
+    await writer.write(diffId, env.space.pass(count(tar)));
     await rm(path, { force: true });
   }
 }

@@ -6,6 +6,16 @@ import type { DevicePaths } from './paths.ts';
 import type { Decision } from './protocol.ts';
 import type { SlotImage } from './slot.ts';
 import type { SlotWriter } from './slot-writer.ts';
+import type { SpaceGuard } from './space.ts';
+
+/** What a plan will take, as far as it is known before its download. */
+export interface PlanNeeds {
+  /** On the disk: downloads and new layers together; what is here already of either counts. */
+  readonly diskBytes: number;
+  /** Bodies that are yet to come, and in how many requests. */
+  readonly fetchBytes: number;
+  readonly requests: number;
+}
 
 /** What every plan works with. */
 export interface PlanEnv {
@@ -18,10 +28,12 @@ export interface PlanEnv {
   readonly layers: LayerFinder;
   readonly signal: AbortSignal;
   /**
-   * Throws `no_space` unless that many bytes, downloads and new layers together, will fit; what is
-   * here already of either counts. Called before the download, which may cost money.
+   * Throws `no_space` or `byte_ceiling` unless the device has what the plan will take. Called before
+   * the download, which may cost money.
    */
-  readonly needRoom: (bytes: number) => Promise<void>;
+  readonly need: (needs: PlanNeeds) => Promise<void>;
+  /** Holds new layers to the floor of the disk while they are written. */
+  readonly space: SpaceGuard;
   /** Bytes of new layers made so far; `total` is 0 where it is not known. */
   readonly onApply: (done: number, total: number) => void;
 }
@@ -34,6 +46,22 @@ export interface FetchedPlan {
   /** Makes the layers in the slot; may be called again after a crash. */
   apply(writer: SlotWriter): Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * Bytes of the layers that the target has and the running release has not, where the decision's chunks
+ * plan tells them; 0 where it does not.
+ */
+export function newLayerBytes({ decision, base }: Pick<PlanEnv, 'decision' | 'base'>): number {
+  const have = new Set(base?.image.diffIds);
+  const chunks = decision.plans.find((plan) => plan.kind === 'chunks');
+  const fresh = new Map(
+    (chunks?.layers ?? []).map(({ diffId, rawSize: bytes }) => [
+      diffId,
+      have.has(diffId) ? 0 : bytes,
+    ]),
+  );
+  return [...fresh.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** A layer's uncompressed bytes, where the decision's chunks plan tells them. */

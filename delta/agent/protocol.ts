@@ -75,13 +75,33 @@ export interface Decision {
   readonly blobs: readonly string[];
   /** Milliseconds since the epoch; after it the device checks again. */
   readonly expiresMs: number;
+  /** Everything that this decision may cost on the wire, all plans and tries together. */
+  readonly maxBytes?: number | undefined;
+  /** Bytes per second that downloads may take. */
+  readonly maxBps?: number | undefined;
+  /** Milliseconds since the epoch; before it the device downloads nothing. */
+  readonly notBeforeMs?: number | undefined;
+  /** When the release may be activated, beside the device's own window. */
+  readonly installWindow?: InstallWindowText | undefined;
+  /** A device on a metered link may pull the image whole: there is no other way for it. */
+  readonly meteredFull?: boolean | undefined;
+}
+
+/** `Mon-Fri 02:00-05:00; Sat,Sun 22:00-06:00` in an IANA time zone. */
+export interface InstallWindowText {
+  readonly window: string;
+  readonly zone: string;
 }
 
 interface PlanBase {
-  /** Bytes on the wire; an upper bound for `chunks`. */
+  /** Bytes of bodies on the wire; an upper bound for `chunks`. */
   readonly size: number;
-  /** Memory that the device needs. */
+  /** Memory that the device needs, beside the bare process. */
   readonly ramBytes: number;
+  /** Disk that it needs beside the new layers, at most. */
+  readonly diskBytes?: number | undefined;
+  /** Bytes that it writes to the disk, at most; absent where a layer's size is not known. */
+  readonly writeBytes?: number | undefined;
 }
 
 /** One delta blob from the layers of `from`. */

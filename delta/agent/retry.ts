@@ -50,6 +50,8 @@ function isLocal(fault: DeviceError): boolean {
   switch (fault.code) {
     case 'aborted':
     case 'no_space':
+    case 'byte_ceiling':
+    case 'quota':
     case 'io':
     case 'internal':
       return true;

@@ -1,22 +1,24 @@
+import { isDigest } from '../../storage/digest.ts';
 import type { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
 import { LayerFinder } from './layer-finder.ts';
 import type { ResultEvent } from './output.ts';
-import { otherSlot } from './paths.ts';
-import { currentSlot, readSlot, switchCurrent, type SlotImage } from './slot.ts';
+import { heldReleases, type HeldRelease } from './releases.ts';
+import { finishRestore } from './restore.ts';
+import { currentSlot, readLayout } from './slot.ts';
 import { MAX_REFUSED } from './state.ts';
 
 /**
- * Goes back to the release in the other slot, after checking all of it. The release that is left is
- * not installed again until `update --retry`. Throws `no_rollback` when there is none to go back to.
+ * Goes to an older release on the device, offline, after checking all of it: the one before, or the
+ * one that `wanted` names by digest or by how many releases back it lies. The release that is left is
+ * not installed again until `update --retry`. Throws `no_rollback` when there is none such.
  */
-export async function rollback(device: Device): Promise<ResultEvent> {
+export async function rollback(device: Device, wanted?: string): Promise<ResultEvent> {
   const { paths, state, clock } = device;
   const current = await currentSlot(paths);
   if (current === undefined) throw new DeviceError('not_installed', 'nothing is installed');
-  const from = (await readSlot(paths, current))?.image.manifest.digest;
-  const target = await verifiedSlot(device, current);
-  const to = target.image.manifest.digest;
+  const to = (await chooseRelease(device, wanted)).digest;
+  const from = (await heldReleases(paths)).find(({ back }) => back === 0)?.digest;
   const { run, refused } = state.value;
   const left = from === undefined ? [] : [from];
   await state.change({
@@ -24,10 +26,10 @@ export async function rollback(device: Device): Promise<ResultEvent> {
     refused: [...refused.filter((digest) => digest !== to && digest !== from), ...left].slice(
       -MAX_REFUSED,
     ),
+    restore: to,
     last: { outcome: 'rolled_back', atMs: clock(), from, to, code: 'manual' },
   });
-  await switchCurrent(paths, target.slot);
-  await state.change({ activatedMs: clock() });
+  await finishRestore(device);
   if (run !== undefined && run.decision.target.digest === from) {
     await device.report(run.decision, { type: 'rolled_back', code: 'manual' });
   }
@@ -35,18 +37,31 @@ export async function rollback(device: Device): Promise<ResultEvent> {
   return { event: 'result', outcome: 'rolled_back', from, to, bytes: 0, fetchMs: 0, applyMs: 0 };
 }
 
-async function verifiedSlot(device: Device, current: 'a' | 'b'): Promise<SlotImage> {
-  const slot = otherSlot(current);
-  const record = device.state.value.slots[slot];
-  const image = record === undefined ? undefined : await readSlot(device.paths, slot);
-  if (record === undefined || image?.image.manifest.digest !== record.digest) {
-    throw new DeviceError('no_rollback', `slot ${slot} holds no verified release to go back to`);
+async function chooseRelease(device: Device, wanted = '1'): Promise<HeldRelease> {
+  const releases = await heldReleases(device.paths);
+  const found = releases.find(({ digest, back }) =>
+    isDigest(wanted) ? digest === wanted : String(back) === wanted,
+  );
+  if (found === undefined || found.back === 0) {
+    const older = releases.filter(({ back }) => back > 0);
+    throw new DeviceError(
+      'no_rollback',
+      `there is no release ${JSON.stringify(wanted)} to go back to: ${older.length} older ones are here, see "rivulet-device releases"`,
+    );
   }
-  const layers = new LayerFinder([image.path]);
-  for (const diffId of image.image.diffIds) {
+  await checkWhole(device, found);
+  return found;
+}
+
+async function checkWhole(device: Device, held: HeldRelease): Promise<void> {
+  const release = await readLayout(held.path);
+  const layers = new LayerFinder([held.path]);
+  for (const diffId of release?.image.diffIds ?? []) {
     if ((await layers.find(diffId, device.signal)) === undefined) {
-      throw new DeviceError('no_rollback', `slot ${slot} is damaged: its layer ${diffId}`);
+      throw new DeviceError(
+        'no_rollback',
+        `the release ${held.digest} in ${held.path} is damaged: its layer ${diffId}; "rivulet-device repair" fetches what is broken`,
+      );
     }
   }
-  return image;
 }

@@ -6,6 +6,8 @@ import { DeviceError, toDeviceError } from './errors.ts';
 
 const MAX_EVENTS = 100;
 const MAX_ANSWER_BYTES = 65_536;
+/** A handshake, both heads and the answer. */
+const EXCHANGE_BYTES = 6144;
 /** Answers that no later try would change: the report is dropped. */
 const FINAL = new Set([400, 409, 410, 413, 422]);
 
@@ -15,6 +17,8 @@ export interface SendEnv {
   readonly servers: readonly string[];
   readonly signal: AbortSignal;
   readonly onWarning: (message: string) => void;
+  /** Puts bytes on the device's account before they are spent; throws `quota` when none are left. */
+  readonly cover: (bytes: number) => Promise<void>;
 }
 
 /**
@@ -48,15 +52,17 @@ function batches(reports: readonly QueuedReport[]): readonly Batch[] {
 
 async function post(batch: Batch, env: SendEnv): Promise<'taken' | 'refused' | 'later'> {
   const [{ decisionId, decision }] = batch;
-  const body: EventsRequest = { decision, events: batch.map((report) => report.event) };
+  const report: EventsRequest = { decision, events: batch.map(({ event }) => event) };
+  const body = Buffer.from(JSON.stringify(report));
   for (const server of env.servers) {
     const url = `${server}/v1/decisions/${encodeURIComponent(decisionId)}/events`;
     try {
+      await env.cover(body.length + EXCHANGE_BYTES);
       const answer = await env.http.send({
         url,
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: Buffer.from(JSON.stringify(body)),
+        body,
         signal: env.signal,
       });
       await readAll(answer, MAX_ANSWER_BYTES);

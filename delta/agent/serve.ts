@@ -8,7 +8,9 @@ import { errnoOf } from '../../storage/durable.ts';
 import { fileSize } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import { layoutBlob, type DevicePaths } from './paths.ts';
-import { currentSlot, readSlot, type SlotImage } from './slot.ts';
+import { heldReleases } from './releases.ts';
+import { isOurHost } from './serve-host.ts';
+import { currentSlot, readLayout, readSlot, type LayoutImage } from './slot.ts';
 
 export interface ServeOptions {
   readonly paths: DevicePaths;
@@ -30,8 +32,10 @@ export interface RegistryServer {
 const TAGS = ['latest', 'current'];
 
 /**
- * A read-only registry (OCI distribution 1.1, pull only) of the release that runs, in its
- * uncompressed form: for the container engine of this very device.
+ * A read-only registry (OCI distribution 1.1, pull only) of the releases on the device, in their
+ * uncompressed form: what runs by tag and by digest, older ones by digest, for the container engine of
+ * this very device. Requests that name another host are refused, so that no web page reaches it by a
+ * name of its own that resolves to here.
  */
 export async function serveRegistry(options: ServeOptions): Promise<RegistryServer> {
   const server = createServer((req, res) => {
@@ -54,6 +58,10 @@ async function answer(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  if (!isOurHost(req.headers.host, options.host)) {
+    fail(res, req, 421, 'DENIED', 'this registry answers to its address and to localhost only');
+    return;
+  }
   if (req.method !== 'GET' && req.method !== 'HEAD') {
     res.setHeader('allow', 'GET, HEAD');
     fail(res, req, 405, 'UNSUPPORTED', 'this registry is read-only');
@@ -83,10 +91,12 @@ async function manifest(
   res: ServerResponse,
   reference: string,
 ): Promise<void> {
-  const image = await running(options.paths);
-  const named = reference === options.channel || TAGS.includes(reference);
-  if (image === undefined || (!named && reference !== image.variant.digest)) {
-    fail(res, req, 404, 'MANIFEST_UNKNOWN', `${reference.slice(0, 200)} is not what runs here`);
+  const isTag = reference === options.channel || TAGS.includes(reference);
+  const image = isTag
+    ? await running(options.paths)
+    : await findRelease(options.paths, (held) => held.variant.digest === reference);
+  if (image === undefined) {
+    fail(res, req, 404, 'MANIFEST_UNKNOWN', `${reference.slice(0, 200)} is not on this device`);
     return;
   }
   const { bytes, digest } = image.variant;
@@ -105,14 +115,14 @@ async function blob(
   res: ServerResponse,
   reference: string,
 ): Promise<void> {
-  const image = await running(options.paths);
+  const image = isDigest(reference)
+    ? await findRelease(options.paths, (held) => holds(held, reference))
+    : undefined;
   const path =
-    image !== undefined && isDigest(reference) && holds(image, reference)
-      ? layoutBlob(image.path, reference)
-      : undefined;
+    image !== undefined && isDigest(reference) ? layoutBlob(image.path, reference) : undefined;
   const size = path === undefined ? undefined : await fileSize(path);
   if (path === undefined || size === undefined) {
-    fail(res, req, 404, 'BLOB_UNKNOWN', `${reference.slice(0, 200)} is not part of what runs here`);
+    fail(res, req, 404, 'BLOB_UNKNOWN', `${reference.slice(0, 200)} is not part of a release here`);
     return;
   }
   res.setHeader('docker-content-digest', reference);
@@ -145,12 +155,28 @@ async function send(path: string, start: number, last: number, res: ServerRespon
   }
 }
 
-async function running(paths: DevicePaths): Promise<SlotImage | undefined> {
+async function running(paths: DevicePaths): Promise<LayoutImage | undefined> {
   const slot = await currentSlot(paths);
   return slot === undefined ? undefined : readSlot(paths, slot);
 }
 
-function holds(image: SlotImage, digest: Digest): boolean {
+/** The newest release that fits; one whose documents are damaged does not count. */
+async function findRelease(
+  paths: DevicePaths,
+  fits: (release: LayoutImage) => boolean,
+): Promise<LayoutImage | undefined> {
+  for (const { path } of await heldReleases(paths)) {
+    try {
+      const release = await readLayout(path);
+      if (release !== undefined && fits(release)) return release;
+    } catch (error) {
+      if (!(error instanceof DeviceError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+function holds(image: LayoutImage, digest: Digest): boolean {
   return digest === image.image.manifest.config.digest || image.image.diffIds.includes(digest);
 }
 

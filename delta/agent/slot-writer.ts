@@ -7,6 +7,7 @@ import { fileSize, removeDurable, renameDurable, writeDurable } from './durable.
 import { DeviceError } from './errors.ts';
 import { slotIndex, variantManifest, type ReleaseImage } from './image.ts';
 import type { LayerFinder } from './layer-finder.ts';
+import { writeLayerIndexes, type LayerIndexes } from './layer-index.ts';
 import { layoutBlob } from './paths.ts';
 
 /**
@@ -121,10 +122,11 @@ export class SlotWriter {
   }
 
   /**
-   * Checks every layer, writes what names them and last index.json: now the slot holds a release.
+   * Checks every layer, writes what names them, what repairs them, and last index.json: now the slot
+   * holds a release.
    * Throws `output_mismatch` when a layer is not the one its diff_id promises.
    */
-  async finish(channel: string): Promise<void> {
+  async finish(channel: string, indexes: LayerIndexes): Promise<void> {
     const sizes: number[] = [];
     for (const diffId of this.#image.diffIds) {
       const path = layoutBlob(this.#path, diffId);
@@ -140,6 +142,7 @@ export class SlotWriter {
     await this.#document(manifest.config.digest, configBytes);
     await this.#document(manifest.digest, manifest.bytes);
     await this.#document(digestOf(variant), variant);
+    await writeLayerIndexes(this.#path, indexes);
     await writeDurable(join(this.#path, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
     await writeDurable(join(this.#path, 'index.json'), slotIndex(this.#image, variant, channel));
   }

@@ -16,13 +16,17 @@ import {
 import { JsonReader } from './json.ts';
 import { layoutBlob, slotPath, type DevicePaths, type SlotName } from './paths.ts';
 
-/** A whole release in a slot. */
-export interface SlotImage {
-  readonly slot: SlotName;
+/** A whole release in an OCI layout: a slot, or a folder of `kept`. */
+export interface LayoutImage {
   /** The OCI layout's folder. */
   readonly path: string;
   readonly image: ReleaseImage;
   readonly variant: { readonly digest: Digest; readonly bytes: Buffer };
+}
+
+/** A whole release in a slot. */
+export interface SlotImage extends LayoutImage {
+  readonly slot: SlotName;
 }
 
 /** The slot that runs; undefined before the first install. */
@@ -57,12 +61,27 @@ export async function switchCurrent(paths: DevicePaths, slot: SlotName | undefin
   await syncDirectory(paths.root);
 }
 
-/**
- * Reads what a slot holds, undefined when it holds no whole release (index.json is written last).
- * Manifest and config are checked against their digests, layers are not; `corrupt` otherwise.
- */
+/** Reads what a slot holds, as `readLayout` does. */
 export async function readSlot(paths: DevicePaths, slot: SlotName): Promise<SlotImage | undefined> {
-  const path = slotPath(paths, slot);
+  const release = await readLayout(slotPath(paths, slot));
+  return release === undefined ? undefined : { ...release, slot };
+}
+
+/** The release that a slot holds; undefined for none, and for one whose documents are damaged. */
+export async function slotDigest(paths: DevicePaths, slot: SlotName): Promise<Digest | undefined> {
+  try {
+    return (await readSlot(paths, slot))?.image.manifest.digest;
+  } catch (error) {
+    if (error instanceof DeviceError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Reads a layout, undefined when it holds no whole release (index.json is written last). Manifest and
+ * config are checked against their digests, layers are not; `corrupt` otherwise.
+ */
+export async function readLayout(path: string): Promise<LayoutImage | undefined> {
   const indexBytes = await readSmall(join(path, 'index.json'), MAX_MANIFEST_BYTES);
   if (indexBytes === undefined) return undefined;
   const what = join(path, 'index.json');
@@ -75,7 +94,7 @@ export async function readSlot(paths: DevicePaths, slot: SlotName): Promise<Slot
   const digest = entry.digest('digest');
   const bytes = await slotBlob(path, digest, MAX_MANIFEST_BYTES);
   parseSourceManifest(bytes, digest);
-  return { slot, path, image: parseRelease(manifest, configBytes), variant: { digest, bytes } };
+  return { path, image: parseRelease(manifest, configBytes), variant: { digest, bytes } };
 }
 
 async function slotBlob(path: string, digest: Digest, maxBytes: number): Promise<Buffer> {

@@ -6,8 +6,10 @@ import { errnoOf } from '../../storage/durable.ts';
 
 import { DeviceError } from './errors.ts';
 
-/** For manifests, state and reports beside the layers. */
-const MARGIN_BYTES = 1024 * 1024;
+/** So many bytes are written between two looks at the disk. */
+const LOOK_BYTES = 256 * 1024;
+/** Those, and the blocks of folders and small files beside them. */
+const SLACK_BYTES = 2 * LOOK_BYTES;
 
 /** Bytes that an ordinary user may still write on the folder's disk. */
 export async function freeBytes(path: string): Promise<number> {
@@ -15,15 +17,59 @@ export async function freeBytes(path: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Throws `no_space` unless `bytes` fit on the folder's disk. */
-export async function checkSpace(path: string, bytes: number, what: string): Promise<void> {
+/**
+ * Throws `no_space` unless `bytes` fit on the folder's disk and leave `minFree` of it free. Nothing was
+ * written yet: `detail.isForecast` says so, for another plan may need less.
+ */
+export async function checkSpace(
+  path: string,
+  bytes: number,
+  minFree: number,
+  what: string,
+): Promise<void> {
   const free = await freeBytes(path);
-  if (free < bytes + MARGIN_BYTES) {
-    throw new DeviceError(
-      'no_space',
-      `${what} needs ${bytes} bytes, ${path} has ${free} free; free some space and run the update again`,
-      { detail: { bytes, free } },
-    );
+  const short = bytes + SLACK_BYTES + minFree - free;
+  if (short <= 0) return;
+  throw new DeviceError(
+    'no_space',
+    `${what} needs ${bytes} bytes and ${minFree} have to stay free, ${path} has ${free}; free some space there, at least ${short} bytes, and run the update again`,
+    { detail: { bytes, minFree, free, short, isForecast: true } },
+  );
+}
+
+/** Holds writes to a disk's floor while they run: others write to it too. */
+export class SpaceGuard {
+  readonly #path: string;
+  readonly #minFree: number;
+  #unseen = Infinity;
+
+  constructor(path: string, minFree: number) {
+    this.#path = path;
+    this.#minFree = minFree;
+  }
+
+  /** Call before `bytes` are written; throws `no_space` when they might go below the floor. */
+  async write(bytes: number): Promise<void> {
+    this.#unseen += bytes;
+    if (this.#unseen < LOOK_BYTES) return;
+    const free = await freeBytes(this.#path);
+    const ahead = bytes + SLACK_BYTES;
+    if (free < this.#minFree + ahead) {
+      throw new DeviceError(
+        'no_space',
+        `${this.#path} has ${free} bytes free and ${this.#minFree} have to stay so; free some space there, at least ${this.#minFree + ahead - free} bytes, and run the update again`,
+        { detail: { free, minFree: this.#minFree } },
+      );
+    }
+    this.#unseen = 0;
+  }
+
+  /** The same for a stream that is about to be written. */
+  async *pass<T extends Uint8Array>(source: AsyncIterable<T>): AsyncGenerator<T> {
+    for await (const bytes of source) {
+      await this.write(bytes.length);
+      yield bytes;
+    }
   }
 }
 

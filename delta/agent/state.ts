@@ -18,13 +18,23 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
-export const OUTCOMES = ['updated', 'up_to_date', 'waiting', 'rolled_back', 'failed'] as const;
+export const OUTCOMES = [
+  'updated',
+  'up_to_date',
+  'waiting',
+  'pending_reboot',
+  'repaired',
+  'rolled_back',
+  'failed',
+] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** What a release cost to get here. */
 export interface Cost {
-  /** On the wire. */
+  /** Of bodies. */
   readonly bytes: number;
+  /** The same with heads, TLS and tries that failed; absent from older agents' records. */
+  readonly wireBytes?: number | undefined;
   readonly fetchMs: number;
   readonly applyMs: number;
   readonly resumedAt?: number | undefined;
@@ -44,12 +54,24 @@ export interface RunState {
   readonly previous?: SlotName | undefined;
   /** Set before the switch back, so that a crash in between is finished as one. */
   readonly unhealthy?: string | undefined;
+  /** Set at the switch when the release proves itself only after a reboot. */
+  readonly boot?: BootCount | undefined;
+}
+
+/** Boots of a release that waits to be confirmed. */
+export interface BootCount {
+  /** The boot of the switch, or the one that was counted last (the kernel's random boot_id). */
+  readonly id: string;
+  /** Boots into the release that were counted. */
+  readonly attempts: number;
 }
 
 /** What a slot was proved to hold. */
 export interface SlotRecord {
   readonly digest: Digest;
   readonly verifiedMs: number;
+  /** It has not run yet, or was not found healthy: nobody goes back to it. */
+  readonly isUnproved?: boolean | undefined;
 }
 
 export interface LastResult {
@@ -60,11 +82,15 @@ export interface LastResult {
   /** A stable code: why it waits, failed or went back. */
   readonly code?: string | undefined;
   readonly message?: string | undefined;
+  /** Until when it waits, if that is known. */
+  readonly untilMs?: number | undefined;
 }
 
 export interface DeviceState {
   readonly run?: RunState | undefined;
   readonly slots: Readonly<Partial<Record<SlotName, SlotRecord>>>;
+  /** Set while an operator's `rollback` is on its way: the release to go to. */
+  readonly restore?: Digest | undefined;
   /** When `current` was switched last. */
   readonly activatedMs?: number | undefined;
   /** Releases that proved unhealthy here, newest last; they are not tried again. */
@@ -94,6 +120,7 @@ export async function readState(path: string): Promise<DeviceState> {
       ...(slots.has('a') ? { a: parseRecord(slots.object('a')) } : {}),
       ...(slots.has('b') ? { b: parseRecord(slots.object('b')) } : {}),
     },
+    restore: reader.has('restore') ? reader.digest('restore') : undefined,
     activatedMs: reader.has('activatedMs') ? reader.count('activatedMs') : undefined,
     refused: reader.digests('refused', MAX_REFUSED),
     last: reader.has('last') ? parseLast(reader.object('last')) : undefined,
@@ -113,20 +140,30 @@ function parseRun(reader: JsonReader): RunState {
     slot: reader.oneOf('slot', SLOTS),
     previous: reader.has('previous') ? reader.oneOf('previous', SLOTS) : undefined,
     unhealthy: optional(reader, 'unhealthy'),
+    boot: reader.has('boot') ? parseBoot(reader.object('boot')) : undefined,
   };
 }
 
 function parseCost(reader: JsonReader): Cost {
   return {
     bytes: reader.count('bytes'),
+    wireBytes: reader.has('wireBytes') ? reader.count('wireBytes') : undefined,
     fetchMs: reader.count('fetchMs'),
     applyMs: reader.count('applyMs'),
     resumedAt: reader.has('resumedAt') ? reader.count('resumedAt') : undefined,
   };
 }
 
+function parseBoot(reader: JsonReader): BootCount {
+  return { id: reader.string('id', 128), attempts: reader.count('attempts') };
+}
+
 function parseRecord(reader: JsonReader): SlotRecord {
-  return { digest: reader.digest('digest'), verifiedMs: reader.count('verifiedMs') };
+  return {
+    digest: reader.digest('digest'),
+    verifiedMs: reader.count('verifiedMs'),
+    ...(reader.has('isUnproved') ? { isUnproved: true } : {}),
+  };
 }
 
 function parseLast(reader: JsonReader): LastResult {
@@ -137,6 +174,7 @@ function parseLast(reader: JsonReader): LastResult {
     to: reader.has('to') ? reader.digest('to') : undefined,
     code: optional(reader, 'code'),
     message: optional(reader, 'message'),
+    untilMs: reader.has('untilMs') ? reader.count('untilMs') : undefined,
   };
 }
 

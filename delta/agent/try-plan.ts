@@ -1,6 +1,8 @@
 import type { Device } from './device.ts';
 import { Fetcher } from './fetcher.ts';
+import { indexesOf } from './layer-index.ts';
 import type { LayerFinder } from './layer-finder.ts';
+import { checkMemory } from './memory.ts';
 import { Pacer, type Meter } from './meter.ts';
 import { slotPath } from './paths.ts';
 import { fetchChunks } from './plan-chunks.ts';
@@ -10,7 +12,7 @@ import type { FetchedPlan, PlanEnv } from './plan.ts';
 import type { Plan } from './protocol.ts';
 import type { SlotImage } from './slot.ts';
 import { SlotWriter } from './slot-writer.ts';
-import { checkSpace, ownBytes } from './space.ts';
+import { checkSpace, ownBytes, SpaceGuard } from './space.ts';
 import type { RunState } from './state.ts';
 
 /** One decision and what its plans share. */
@@ -29,9 +31,11 @@ export async function tryPlan(work: Work, plan: Plan): Promise<void> {
   const run: RunState = { ...work.run, plan: plan.kind };
   const bytesBefore = meter.total;
   const startMs = clock();
+  await checkMemory(plan, device.options.maxRamBytes);
   await state.change({ run: { ...run, phase: 'downloading' } });
   await device.report(run.decision, { type: 'downloading', plan: plan.kind });
-  const fetched = await fetchPlan(plan, planEnv(work, plan));
+  const space = new SpaceGuard(device.paths.root, device.options.minFreeBytes);
+  const fetched = await fetchPlan(plan, planEnv(work, plan, space));
   const fetchedMs = clock();
   try {
     await applyPlan(work, run, fetched);
@@ -42,6 +46,7 @@ export async function tryPlan(work: Work, plan: Plan): Promise<void> {
   const { digest } = run.decision.target;
   const cost = {
     bytes: meter.total,
+    wireBytes: device.budget.targetBytes,
     fetchMs: fetchedMs - startMs,
     applyMs,
     resumedAt: meter.resumedAt,
@@ -50,7 +55,7 @@ export async function tryPlan(work: Work, plan: Plan): Promise<void> {
   await device.report(run.decision, { type: 'applied', plan: plan.kind, bytes });
   await state.change({
     run: { ...run, phase: 'verified', cost },
-    slots: { ...state.value.slots, [run.slot]: { digest, verifiedMs: clock() } },
+    slots: { ...state.value.slots, [run.slot]: { digest, verifiedMs: clock(), isUnproved: true } },
   });
   device.output.emit({ event: 'applied', plan: plan.kind, applyMs });
 }
@@ -76,19 +81,20 @@ async function applyPlan(work: Work, run: RunState, fetched: FetchedPlan): Promi
   const path = slotPath(paths, run.slot);
   const writer = await SlotWriter.prepare(path, fetched.image, layers, signal);
   const needed = Math.max(0, fetched.outputBytes - (await ownBytes(path)));
-  await checkSpace(paths.root, needed, 'the new release');
+  await checkSpace(paths.root, needed, options.minFreeBytes, 'the new release');
   await fetched.apply(writer);
-  await writer.finish(options.channel);
+  await writer.finish(options.channel, indexesOf(run.decision));
 }
 
-function planEnv(work: Work, plan: Plan): PlanEnv {
+function planEnv(work: Work, plan: Plan, space: SpaceGuard): PlanEnv {
   const { device, run, meter } = work;
-  const { output } = device;
+  const { output, options, paths, budget } = device;
   let done = 0;
   const fetcher = new Fetcher({
     ...device,
     meter,
-    pacer: new Pacer(device.options.maxBps, device.clock),
+    space,
+    pacer: new Pacer(smaller(options.maxBps, run.decision.maxBps ?? 0), device.clock),
     bases: blobBases(device, run),
     onBytes: (bytes) => {
       done += bytes;
@@ -100,20 +106,27 @@ function planEnv(work: Work, plan: Plan): PlanEnv {
   });
   return {
     ...work,
-    paths: device.paths,
+    paths,
     decision: run.decision,
     fetcher,
     signal: device.signal,
-    needRoom: async (bytes) => {
-      const here = await ownBytes(device.paths.fetch);
-      const reclaimed = await ownBytes(slotPath(device.paths, run.slot));
-      const needed = Math.max(0, bytes - here - reclaimed);
-      await checkSpace(device.paths.root, needed, `the ${plan.kind} plan`);
+    space,
+    need: async ({ diskBytes, fetchBytes, requests }) => {
+      budget.plan(fetchBytes, requests);
+      const here = await ownBytes(paths.fetch);
+      const reclaimed = await ownBytes(slotPath(paths, run.slot));
+      const needed = Math.max(0, diskBytes - here - reclaimed);
+      await checkSpace(paths.root, needed, options.minFreeBytes, `the ${plan.kind} plan`);
     },
     onApply: (applied, total) => {
       output.emit({ event: 'apply', plan: plan.kind, done: applied, total });
     },
   };
+}
+
+/** Of two limits where 0 is none. */
+export function smaller(one: number, other: number): number {
+  return one === 0 || other === 0 ? one + other : Math.min(one, other);
 }
 
 /** Where blobs come from: the decision's servers, or those that were asked. */

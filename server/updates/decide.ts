@@ -12,12 +12,18 @@ import type {
 import { formatPlatform } from '../../storage/descriptor.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { DECISION_TTL_MS, decisionId, none, type DecideEnv, type Outcome } from './outcome.ts';
+import { maxWireBytes, scratchOf } from './plan-costs.ts';
 import { fullBytes } from './savings.ts';
 
-/** Memory for a decoder and its buffers: a zstd window of 8 MiB, gzip's 32 KiB, pipes. */
-const FULL_RAM_BYTES = 16 * 1024 * 1024;
-/** The same for one chunk's frame, raw and packed; the index is counted beside it. */
-const CHUNKS_RAM_BYTES = 8 * 1024 * 1024;
+/**
+ * Memory of the process beside the bare one, measured (31 MB and 37 MB, test/delta/agent/scratch.test.ts)
+ * with room for buffers that wait for the collector: a decoder with a zstd window of 8 MiB; frames raw
+ * and packed, where the index is counted beside.
+ */
+const FULL_RAM_BYTES = 40 * 1024 * 1024;
+const CHUNKS_RAM_BYTES = 48 * 1024 * 1024;
+/** What fetching takes beside applying, whose memory a delta states itself. */
+const DELTA_FETCH_RAM_BYTES = 8 * 1024 * 1024;
 
 /**
  * Decides what a device is offered. Pure: the origin and a cache that lost its origin give the same
@@ -36,7 +42,8 @@ export function decide(
   if (from !== undefined && ask.accept.includes('delta') && target.building.includes(from)) {
     return none('delta_building');
   }
-  const plans = planUpdate(target, from, ask.accept);
+  const metered = ask.metered === true;
+  const plans = planUpdate(target, from, ask.accept, metered);
   if (plans.length === 0) return none('no_plan');
 
   const to = target.manifest.digest;
@@ -52,6 +59,8 @@ export function decide(
       plans,
       blobs: env.servers.map((url) => `${url}/v1/blobs/`),
       expiresMs: env.nowMs + DECISION_TTL_MS,
+      maxBytes: maxWireBytes(target, plans, metered),
+      ...(metered && from === undefined ? { meteredFull: true } : {}),
     },
   };
 }
@@ -86,6 +95,7 @@ function planUpdate(
   target: PlatformFacts,
   from: Digest | undefined,
   accept: readonly PlanKind[],
+  metered: boolean,
 ): readonly Plan[] {
   const full = fullPlan(target);
   const delta = from === undefined ? undefined : deltaPlan(target, from);
@@ -93,7 +103,8 @@ function planUpdate(
     delta !== undefined && delta.size < full.size ? delta : undefined,
     // Without anything installed there are no chunks to reuse: the full image is never larger.
     from === undefined ? undefined : chunksPlan(target),
-    full,
+    // A link that costs money carries the whole image only where nothing is installed.
+    metered && from !== undefined ? undefined : full,
   ];
   return ordered.filter((plan) => plan !== undefined).filter(({ kind }) => accept.includes(kind));
 }
@@ -101,8 +112,10 @@ function planUpdate(
 function deltaPlan(target: PlatformFacts, from: Digest): DeltaPlan | undefined {
   const found = target.deltas.find((delta) => delta.from === from);
   if (found === undefined) return undefined;
-  const { digest, size, ramBytes } = found;
-  return { kind: 'delta', digest, from, source: 'layers', size, ramBytes };
+  const { digest, size } = found;
+  const ramBytes = found.ramBytes + DELTA_FETCH_RAM_BYTES;
+  const scratch = scratchOf(target, size);
+  return { kind: 'delta', digest, from, source: 'layers', size, ramBytes, ...scratch };
 }
 
 /** Undefined unless every layer is chunked: the facts do not say which of them the device has. */
@@ -117,14 +130,12 @@ function chunksPlan(target: PlatformFacts): ChunksPlan | undefined {
     largestIndex = Math.max(largestIndex, index.size);
   }
   const ramBytes = CHUNKS_RAM_BYTES + largestIndex;
-  return { kind: 'chunks', digest: target.manifest.digest, layers, size, ramBytes };
+  const { digest } = target.manifest;
+  return { kind: 'chunks', digest, layers, size, ramBytes, ...scratchOf(target, size) };
 }
 
 function fullPlan(target: PlatformFacts): FullPlan {
-  return {
-    kind: 'full',
-    digest: target.manifest.digest,
-    size: fullBytes(target),
-    ramBytes: FULL_RAM_BYTES,
-  };
+  const size = fullBytes(target);
+  const { digest } = target.manifest;
+  return { kind: 'full', digest, size, ramBytes: FULL_RAM_BYTES, ...scratchOf(target, size) };
 }

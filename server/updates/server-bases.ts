@@ -10,9 +10,11 @@ export interface RequestOrigin {
 }
 
 const MAX_URL_LENGTH = 2048;
+/** Between a device and its origin; more is a circle. */
+const MAX_CACHES = 8;
 
 /**
- * Base URLs of servers, without a slash at the end, to fetch bytes from: the cache that forwarded, the
+ * Base URLs of servers, without a slash at the end, to fetch bytes from: the caches that forwarded, the
  * region's caches of the configuration, this server last. A cache's URL counts only beside its region: a device alone
  * does not get to name where others' bytes come from, and its own plan would gain it nothing.
  * Throws `bad_request` for a URL or Host that does not parse.
@@ -23,15 +25,25 @@ export function serverBases(
   regions: Readonly<Record<string, readonly string[]>>,
 ): readonly string[] {
   const bases: string[] = [];
-  if (origin.cacheUrl !== undefined && origin.region !== undefined) {
-    bases.push(serverBase(origin.cacheUrl, CACHE_URL_HEADER));
-  }
+  if (origin.region !== undefined) bases.push(...cacheBases(origin.cacheUrl));
   if (region !== undefined && Object.hasOwn(regions, region)) {
     for (const url of regions[region] ?? []) bases.push(serverBase(url, REGION_HEADER));
   }
   if (origin.host !== undefined)
     bases.push(serverBase(`${origin.protocol}://${origin.host}`, 'host'));
   return [...new Set(bases)];
+}
+
+/**
+ * Base URLs of the caches that a request came by, nearest to the device first, from the header that each
+ * adds itself to. Throws `bad_request` for what is none, or too many.
+ */
+export function cacheBases(header: string | undefined): readonly string[] {
+  const texts = header === undefined ? [] : header.split(',').map((text) => text.trim());
+  if (texts.length > MAX_CACHES) {
+    throw new HttpError('bad_request', `${CACHE_URL_HEADER} names more than ${MAX_CACHES} caches`);
+  }
+  return texts.map((text) => serverBase(text, CACHE_URL_HEADER));
 }
 
 function serverBase(text: string, header: string): string {

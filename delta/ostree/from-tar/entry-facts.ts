@@ -56,11 +56,16 @@ export function linkTarget(header: TarHeader, facts: ExtendedFacts): Buffer {
   return facts.linkPath ?? untilZero(header.block.subarray(157, 257));
 }
 
-/** Owner and permissions of an entry; `bad_format` for fields that are no numbers. */
+/** Owner, permissions and time of an entry; `bad_format` for owners and modes that are no numbers. */
 export function ownerAndMode(
   { block }: TarHeader,
   facts: ExtendedFacts,
-): { readonly uid: number; readonly gid: number; readonly permissions: number } {
+): {
+  readonly uid: number;
+  readonly gid: number;
+  readonly permissions: number;
+  readonly mtime: number;
+} {
   const [mode, uid, gid] = [
     block.subarray(100, 108),
     block.subarray(108, 116),
@@ -69,7 +74,12 @@ export function ownerAndMode(
   if (mode === undefined || uid === undefined || gid === undefined) {
     throw new DeltaError('bad_format', 'the tar has an entry whose mode or owner is no number');
   }
-  return { uid: facts.uid ?? uid, gid: facts.gid ?? gid, permissions: mode & 0o7777 };
+  return {
+    uid: facts.uid ?? uid,
+    gid: facts.gid ?? gid,
+    permissions: mode & 0o7777,
+    mtime: parseNumber(block.subarray(136, 148)) ?? 0,
+  };
 }
 
 /** The refusal of a sparse file. */

@@ -35,6 +35,8 @@ export interface TarFile {
   readonly gid: number;
   /** Permissions with setuid, setgid and sticky, without a type. */
   readonly permissions: number;
+  /** Whole seconds since the epoch; 0 where the tar has none. */
+  readonly mtime: number;
   readonly xattrs: readonly Xattr[];
   /** Bytes of a file's content. */
   readonly size: number;

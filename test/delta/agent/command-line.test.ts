@@ -41,7 +41,7 @@ describe('configuration', () => {
   });
 
   it('lists every fault at once, unknown keys and variables included', async () => {
-    await writeFile(file(), JSON.stringify({ colour: 'blue', keep: 3, servers: 'x' }));
+    await writeFile(file(), JSON.stringify({ colour: 'blue', keep: 33, servers: 'x' }));
     const flags = { platform: 'linux', server: ['ftp://x', 'http://u:p@h/'] };
     const loading = loadOptions(file(), flags, { RIVULET_DEVICE_SPEED: '1' }, true);
     await expect(loading).rejects.toMatchObject({ code: 'config' });

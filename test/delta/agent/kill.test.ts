@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
 
@@ -7,6 +9,7 @@ import { wholeCurrent } from './agent-process.ts';
 import { sampleTars, SampleStore, type SampleRelease } from './sample-release.ts';
 
 const CYCLES = 26;
+const TARGET_CYCLES = 10;
 
 let store: SampleStore;
 let one: SampleRelease;
@@ -25,8 +28,8 @@ beforeAll(async () => {
 const device = AgentFixture.use(() => store);
 
 /** Runs the agent and kills it: at a random moment, or after some lines of its output. */
-async function killAgent(cycle: number, cleanMs: number): Promise<void> {
-  const run = device.start('--health', 'sleep 0.05');
+async function killAgent(cycle: number, cleanMs: number, ...more: string[]): Promise<void> {
+  const run = device.start('--health', 'sleep 0.05', ...more);
   if (cycle % 2 === 0) {
     await Promise.race([sleep(cleanMs * (0.3 + 0.8 * Math.random())), run.done]);
   } else {
@@ -78,4 +81,32 @@ it(`survives kill -9 at ${CYCLES} random moments with a whole release, and ends 
   expect(last.code, last.stderr).toBe(0);
   expect(await wholeCurrent(data)).toBe(target.manifest.digest);
   expect((await device.command('update')).result).toMatchObject({ outcome: 'up_to_date' });
+});
+
+it(`survives kill -9 at ${TARGET_CYCLES} random moments with a whole root folder`, async () => {
+  const { region, data } = device;
+  const root = join(data, 'root');
+  const target = ['--target', `rootfs:${root}`, '--keep', '3'];
+  region.offer = { target: one, plans: [one.full] };
+  const startMs = Date.now();
+  expect((await device.update(...target)).code).toBe(0);
+  const cleanMs = Date.now() - startMs;
+  for (let cycle = 0; cycle < TARGET_CYCLES; cycle += 1) {
+    const next = cycle % 4 < 2 ? two : one;
+    region.offer = { target: next, plans: [next.chunks] };
+    await killAgent(cycle, cleanMs, ...target);
+    const version = await readFile(join(root, 'etc/version'), 'utf8');
+    expect(['version 1\n', 'version 2\n']).toContain(version);
+    const [, layer] = sampleTars(version === 'version 1\n' ? 1 : 2);
+    const program = await readFile(join(root, 'usr/bin/program'));
+    expect(program.length).toBe(1_500_000);
+    expect(layer?.includes(program)).toBe(true);
+    expect([one, two].map(({ manifest }) => manifest.digest)).toContain(await wholeCurrent(data));
+  }
+  region.offer = { target: two, plans: [two.chunks] };
+  await device.update(...target);
+  const last = await device.update(...target);
+  expect(last.code, last.stderr).toBe(0);
+  expect(await wholeCurrent(data)).toBe(two.manifest.digest);
+  expect(await readFile(join(root, 'etc/version'), 'utf8')).toBe('version 2\n');
 });

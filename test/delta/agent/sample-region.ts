@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { BlobStore } from '../../../storage/blob-store.ts';
@@ -31,6 +31,11 @@ export class SampleRegion {
   readonly devices = new Set<string>();
   /** What checks are answered with; undefined answers `no_release`. */
   offer: { readonly target: SampleRelease; readonly plans: readonly Plan[] } | undefined;
+  /** What decisions carry beside. */
+  limits: Pick<Decision, 'maxBytes' | 'maxBps' | 'notBeforeMs' | 'installWindow' | 'meteredFull'> =
+    {};
+  /** Blobs come whole, whatever range is asked for, while this is set. */
+  wholeAnswers = false;
   /** Answers to these blobs end with a destroyed socket after so many bytes, once. */
   readonly cuts = new Map<Digest, number>();
   /** Called when one of them begins. */
@@ -51,6 +56,8 @@ export class SampleRegion {
   eventsDown = false;
   readonly #blobs: BlobStore;
   readonly #server: ReturnType<typeof createServer>;
+  readonly #sockets = new Set<Socket>();
+  #closedBytes = 0;
 
   private constructor(blobs: BlobStore, server: ReturnType<typeof createServer>) {
     this.#blobs = blobs;
@@ -62,12 +69,26 @@ export class SampleRegion {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const region = new SampleRegion(blobs, server);
+    server.on('connection', (socket: Socket) => {
+      region.#sockets.add(socket);
+      socket.once('close', () => {
+        region.#sockets.delete(socket);
+        region.#closedBytes += socket.bytesRead + socket.bytesWritten;
+      });
+    });
     server.on('request', (req: IncomingMessage, res: ServerResponse) => {
       region.#answer(req, res).catch((error: unknown) => {
         res.destroy(error instanceof Error ? error : new Error(String(error)));
       });
     });
     return region;
+  }
+
+  /** Bytes that went over its connections, both ways. */
+  get wireBytes(): number {
+    let bytes = this.#closedBytes;
+    for (const socket of this.#sockets) bytes += socket.bytesRead + socket.bytesWritten;
+    return bytes;
   }
 
   async close(): Promise<void> {
@@ -115,6 +136,7 @@ export class SampleRegion {
       plans: offer.plans,
       blobs: [`${this.url}/v1/blobs/`],
       expiresMs: Date.now() + 3_600_000,
+      ...this.limits,
     };
     res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(decision));
   }
@@ -152,7 +174,8 @@ export class SampleRegion {
     }
     const etag = `"${digest}${this.version}"`;
     const match = /^bytes=(\d+)-(\d*)$/.exec(range ?? '');
-    const useRange = match !== null && (ifRange === undefined || ifRange === etag);
+    const useRange =
+      match !== null && !this.wholeAnswers && (ifRange === undefined || ifRange === etag);
     const start = useRange ? Number(match[1]) : 0;
     const last = useRange && match[2] !== '' ? Number(match[2]) : bytes.length - 1;
     note(useRange ? 206 : 200);

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
@@ -91,11 +92,37 @@ describe('the local registry', () => {
     expect(write.headers.get('allow')).toBe('GET, HEAD');
   });
 
-  it('serves the new release after an update, without a restart', async () => {
+  it('serves the new release after an update, without a restart, and the older one by digest', async () => {
+    const before = await fetch(`${url}/v2/demo/app/manifests/latest`);
+    const older = before.headers.get('docker-content-digest') ?? '';
+    await before.arrayBuffer();
     await device.install(two);
+    const kept = await fetch(`${url}/v2/demo/app/manifests/${older}`);
+    expect(((await kept.json()) as { config: { digest: string } }).config.digest).toBe(one.config);
+    const program = `${url}/v2/demo/app/blobs/${one.diffIds[1] ?? ''}`;
+    expect(digestOf(Buffer.from(await (await fetch(program)).arrayBuffer()))).toBe(one.diffIds[1]);
     const answer = await fetch(`${url}/v2/demo/app/manifests/latest`);
     const manifest = (await answer.json()) as { config: { digest: string } };
     expect(manifest.config.digest).toBe(two.config);
+  });
+
+  it('answers to its address and to localhost, and to no other name that resolves here', async () => {
+    const { port } = new URL(url);
+    const statusFor = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        request(`${url}/v2/`, { headers: { host } }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        })
+          .on('error', reject)
+          .end();
+      });
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, 'LOCALHOST', `[::1]:${port}`]) {
+      expect(await statusFor(host), host).toBe(200);
+    }
+    for (const host of ['evil.example', `evil.example:${port}`, 'localhost.evil.example']) {
+      expect(await statusFor(host), host).toBe(421);
+    }
   });
 
   it('is read by skopeo, and so is the slot itself', (context) => {

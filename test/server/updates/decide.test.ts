@@ -32,6 +32,7 @@ describe('decide', () => {
       from: named('v1'),
       blobs: ['http://127.0.0.1:1/v1/blobs/'],
       expiresMs: 5000 + DECISION_TTL_MS,
+      maxBytes: expect.any(Number) as number,
     });
     expect(plans.map(({ kind, size }) => [kind, size])).toEqual([
       ['delta', 5000],

@@ -5,25 +5,29 @@ import { DeviceError } from './errors.ts';
 
 const MAX_OUTPUT_BYTES = 2048;
 
-export interface HealthCheck {
-  /** For `sh -c`; `RIVULET_IMAGE` in its environment is the release's OCI layout. */
+export interface ShellCommand {
+  /** What it is called in errors, such as "the health command". */
+  readonly what: string;
+  /** For `sh -c`. */
   readonly command: string;
-  readonly image: string;
+  /** Beside the agent's own environment. */
+  readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs the health command in a process group of its own, which is killed at the deadline or at the
- * agent's signal; what a command that ended leaves running goes on. Resolves to undefined when it exits 0, else to what went wrong with the
- * end of its output. Throws `aborted`, for then nothing is known.
+ * Runs an operator's command in a process group of its own, which is killed at the deadline or at the
+ * agent's signal; what a command that ended leaves running goes on. Resolves to undefined when it
+ * exits 0, else to what went wrong with the end of its output. Throws `aborted`, for then nothing is
+ * known.
  */
-export function checkHealth(check: HealthCheck): Promise<string | undefined> {
+export function runCommand(run: ShellCommand): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-c', check.command], {
+    const child = spawn('sh', ['-c', run.command], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, RIVULET_IMAGE: check.image },
+      env: { ...process.env, ...run.env },
     });
     let output = '';
     const collect = (bytes: Buffer): void => {
@@ -38,28 +42,26 @@ export function checkHealth(check: HealthCheck): Promise<string | undefined> {
     const timer = setTimeout(() => {
       timedOut = true;
       stop();
-    }, check.timeoutMs);
-    check.signal.addEventListener('abort', stop);
+    }, run.timeoutMs);
+    run.signal.addEventListener('abort', stop);
     const settle = (): void => {
       clearTimeout(timer);
-      check.signal.removeEventListener('abort', stop);
+      run.signal.removeEventListener('abort', stop);
     };
     child.once('error', (cause) => {
       settle();
-      reject(
-        new DeviceError('io', `the health command does not start: ${cause.message}`, { cause }),
-      );
+      reject(new DeviceError('io', `${run.what} does not start: ${cause.message}`, { cause }));
     });
     child.once('exit', (code, killedBy) => {
       settle();
       child.stdout.destroy();
       child.stderr.destroy();
-      if (check.signal.aborted) reject(new DeviceError('aborted', 'the health check was stopped'));
-      else if (timedOut) resolve(`no answer in ${check.timeoutMs} ms${tail(output)}`);
+      if (run.signal.aborted) reject(new DeviceError('aborted', `${run.what} was stopped`));
+      else if (timedOut) resolve(`no answer in ${run.timeoutMs} ms${tail(output)}`);
       else if (code === 0) resolve(undefined);
       else resolve(`exit ${code ?? killedBy ?? 'unknown'}${tail(output)}`);
     });
-    if (check.signal.aborted) stop();
+    if (run.signal.aborted) stop();
   });
 }
 

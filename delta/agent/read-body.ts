@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http';
+
+/** Bytes of a body that wait here at most, beside one read of the socket. */
+export const MAX_QUEUED_BYTES = 256 * 1024;
+
+/**
+ * A body's bytes as they arrive. What has arrived is handed out even when the connection breaks off
+ * after it: it was paid for. Then, or when the next byte takes `stallMs`, throws.
+ */
+export async function* readBody(message: IncomingMessage, stallMs: number): AsyncGenerator<Buffer> {
+  const queue: Buffer[] = [];
+  let queuedBytes = 0;
+  let isOver = message.destroyed;
+  let fault: Error | undefined;
+  let wake = (): void => undefined;
+  const end = (error?: Error): void => {
+    isOver = true;
+    fault ??= error;
+    wake();
+  };
+  message.on('data', (bytes: Buffer) => {
+    queue.push(bytes);
+    queuedBytes += bytes.length;
+    if (queuedBytes >= MAX_QUEUED_BYTES) message.pause();
+    wake();
+  });
+  message.once('end', () => {
+    end();
+  });
+  message.once('error', end);
+  message.once('close', () => {
+    end();
+  });
+  try {
+    for (;;) {
+      const bytes = queue.shift();
+      if (bytes !== undefined) {
+        queuedBytes -= bytes.length;
+        if (queuedBytes < MAX_QUEUED_BYTES) message.resume();
+        yield bytes;
+        continue;
+      }
+      if (isOver) break;
+      const timer = setTimeout(() => {
+        end(new Error(`no byte for ${stallMs} ms`));
+      }, stallMs);
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      clearTimeout(timer);
+    }
+    if (fault !== undefined) throw fault;
+    if (!message.complete) throw new Error('the connection broke off');
+  } finally {
+    message.destroy();
+  }
+}
