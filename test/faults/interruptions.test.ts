@@ -7,7 +7,7 @@ import { runInterruptions, type InterruptResult } from '../../bench/interrupt/in
 import { KINDS } from '../../bench/interrupt/interruptions.ts';
 
 /** As `npm run bench -- interrupt`, with fewer of everything. */
-const CYCLES = 80;
+const CYCLES = 40;
 const SEED = 20261129;
 const DEVICES = 5;
 
