@@ -246,10 +246,11 @@ export class Fetcher {
     }
     const length = answer.header('content-length');
     const size = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
-    // Another answer than that of a server of ours, such as a captive portal's: what is here stays.
-    if (size !== undefined && size !== want.size && part.size > 0) {
+    // A captive portal's answer, not a server's: what is here stays.
+    const isPage = answer.header('content-type')?.startsWith('text/html') === true;
+    if (part.size > 0 && (isPage || (size !== undefined && size !== want.size))) {
       answer.discard();
-      throw new DeviceError('unreachable', `${url} answers with ${size} bytes, not ${want.size}`);
+      throw new DeviceError('unreachable', `${url} answers with something else than the blob`);
     }
     await this.#restart(part, etag);
     if (size !== undefined && size > asked) this.#mayRead(answer, size);

@@ -3,6 +3,8 @@ import type { Plan, PlatformFacts } from '../../delta/agent/protocol.ts';
 /** Of bytes on the wire over those of bodies: heads, TLS, ranges, what a cut loses. */
 const MARGIN_SHARE = 8;
 const MARGIN_BYTES = 64 * 1024;
+/** What power cuts and kills lose, where bytes are cheap: a device syncs each 4 MiB and is granted 1 MiB at a time. */
+const INTERRUPTIONS_BYTES = 16 * 1024 * 1024;
 /** After a delta that failed, chunks may cost so many times as much on a metered link. */
 const CHUNKS_PER_DELTA = 8;
 /** And a few chunks in any case. */
@@ -11,18 +13,19 @@ const SOME_CHUNKS_BYTES = 256 * 1024;
 const SMALL_WRITES_BYTES = 1024 * 1024;
 
 /**
- * What a decision may cost on the wire: each plan once, with the margin. On a metered link a delta that
- * fails may be followed by chunks, but not by what comes near the whole image: up to eight times
- * the delta, beside the indexes.
+ * What a decision may cost on the wire: each plan twice, and what interruptions lose. On a metered link
+ * each plan once, with the margin: a delta that fails may be followed by chunks, but not by what comes
+ * near the whole image, up to eight times the delta beside the indexes.
  */
 export function maxWireBytes(
   target: PlatformFacts,
   plans: readonly Plan[],
   metered: boolean,
 ): number {
+  if (!metered) return 2 * plans.reduce((sum, { size }) => sum + size, 0) + INTERRUPTIONS_BYTES;
   const delta = plans.find(({ kind }) => kind === 'delta');
   const bytes = plans.reduce((sum, plan) => {
-    if (!metered || delta === undefined || plan.kind !== 'chunks') return sum + plan.size;
+    if (delta === undefined || plan.kind !== 'chunks') return sum + plan.size;
     const { layers, size } = plan;
     const documents = layers.reduce(
       (all, { index }) => all + index.size,

@@ -51,6 +51,18 @@ describe('a download', () => {
     });
   });
 
+  it('keeps what it had when a captive portal answers instead', async () => {
+    device.region.offer = { target: one, plans: [one.full] };
+    const layer = await programLayer(one);
+    device.region.cuts.set(layer, 700_000);
+    device.region.onCut = () => {
+      device.region.portals.add(layer);
+    };
+    const { result } = await device.update();
+    expect(result).toMatchObject({ outcome: 'updated', resumedAt: 700_000, bytes: one.full.size });
+    expect(device.ranges(layer)).toEqual([undefined, 'bytes=700000-', 'bytes=700000-']);
+  });
+
   it('goes on inside a range of a pack when the connection is cut', async () => {
     await device.install(one);
     device.region.offer = { target: two, plans: [two.chunks] };

@@ -42,6 +42,8 @@ export class SampleRegion {
   onCut: () => void = () => undefined;
   /** These blobs come with one byte flipped. */
   readonly flipped = new Set<Digest>();
+  /** A captive portal answers for these blobs, once. */
+  readonly portals = new Set<Digest>();
   /** These blobs are missing. */
   readonly missing = new Set<Digest>();
   /** Goes into ETags: another value is another version. */
@@ -165,6 +167,11 @@ export class SampleRegion {
     if (this.missing.has(digest) || (await this.#blobs.stat(digest)) === undefined) {
       note(404);
       res.writeHead(404).end();
+      return;
+    }
+    if (this.portals.delete(digest)) {
+      note(200);
+      res.writeHead(200, { 'content-type': 'text/html' }).end('<p>Please log in.</p>');
       return;
     }
     let bytes = await readBlob(this.#blobs, digest, { maxBytes: 1e9 });

@@ -23,9 +23,9 @@ function withMargin(bytes: number): number {
 }
 
 describe('what a decision may cost', () => {
-  it('is each plan once, with a margin', () => {
+  it('is each plan twice, and 16 MiB for interruptions', () => {
     const { plans, maxBytes } = decided('v1', false);
-    expect(maxBytes).toBe(withMargin(5000 + FULL + 800 + FULL));
+    expect(maxBytes).toBe(2 * (5000 + FULL + 800 + FULL) + 16 * 1024 * 1024);
     expect(plans.map(({ kind }) => kind)).toEqual(['delta', 'chunks', 'full']);
   });
 
