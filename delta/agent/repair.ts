@@ -1,14 +1,15 @@
 import { createReadStream } from 'node:fs';
-import { link, open, rm } from 'node:fs/promises';
+import { link, rm } from 'node:fs/promises';
 
 import { MAX_INDEX_BYTES, parseChunkIndex } from '../../storage/chunk/chunk-index.ts';
 import { openLayer } from '../../storage/chunk/layer-stream.ts';
-import { digestAlgorithm, DigestHasher, type Digest } from '../../storage/digest.ts';
+import type { Digest } from '../../storage/digest.ts';
 import { ChunkSource } from './chunk-source.ts';
 import type { Device } from './device.ts';
 import { fileSize, renameDurable } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import { Fetcher } from './fetcher.ts';
+import { writeLayerFile } from './layer-file.ts';
 import { LayerFinder } from './layer-finder.ts';
 import { readLayerIndexes, type LayerIndexes } from './layer-index.ts';
 import { Pacer, type Meter } from './meter.ts';
@@ -143,26 +144,8 @@ async function writeLayer(
   { paths, options, signal }: Device,
 ): Promise<void> {
   const temp = `${place}.tmp`;
-  await rm(temp, { force: true });
-  const hasher = new DigestHasher(digestAlgorithm(diffId));
-  const file = await open(temp, 'wx');
-  try {
-    for await (const bytes of new SpaceGuard(paths.root, options.minFreeBytes).pass(source)) {
-      hasher.update(bytes);
-      await file.writeFile(bytes);
-      signal.throwIfAborted();
-    }
-    await file.sync();
-    const digest = hasher.digest();
-    if (digest !== diffId) {
-      throw new DeviceError('corrupt', `the layer ${diffId} came out as ${digest}`);
-    }
-  } catch (error) {
-    await rm(temp, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
+  const guarded = new SpaceGuard(paths.root, options.minFreeBytes).pass(source);
+  await writeLayerFile(temp, diffId, guarded, signal);
   await renameDurable(temp, place);
 }
 

@@ -1,11 +1,12 @@
-import { link, open, readdir, rm, stat } from 'node:fs/promises';
+import { link, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { digestAlgorithm, DigestHasher, digestOf, type Digest } from '../../storage/digest.ts';
+import { digestAlgorithm, digestOf, type Digest } from '../../storage/digest.ts';
 import { makeDirectory, syncDirectory } from '../../storage/durable.ts';
 import { fileSize, removeDurable, renameDurable, writeDurable } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import { slotIndex, variantManifest, type ReleaseImage } from './image.ts';
+import { writeLayerFile } from './layer-file.ts';
 import type { LayerFinder } from './layer-finder.ts';
 import { writeLayerIndexes, type LayerIndexes } from './layer-index.ts';
 import { layoutBlob } from './paths.ts';
@@ -76,26 +77,7 @@ export class SlotWriter {
 
   /** Writes a layer from its bytes; `corrupt` when they are not the layer, and nothing stays. */
   async write(diffId: Digest, source: AsyncIterable<Uint8Array>): Promise<void> {
-    const temp = this.tempPath(diffId);
-    const hasher = new DigestHasher(digestAlgorithm(diffId));
-    const file = await open(temp, 'w');
-    try {
-      for await (const bytes of source) {
-        hasher.update(bytes);
-        await file.writeFile(bytes);
-        this.#signal.throwIfAborted();
-      }
-      await file.sync();
-      const digest = hasher.digest();
-      if (digest !== diffId) {
-        throw new DeviceError('corrupt', `the layer ${diffId} came out as ${digest}`);
-      }
-    } catch (error) {
-      await rm(temp, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
+    await writeLayerFile(this.tempPath(diffId), diffId, source, this.#signal);
     await this.commit(diffId);
   }
 

@@ -6,7 +6,7 @@ import { sendJson } from '../oci/respond.ts';
 import type { Logger } from '../observe/logger.ts';
 import { answerV2 } from './failure.ts';
 import type { MirroredRegistry } from './registries/mirrored.ts';
-import { nameRequest, pathPrefix, type RegistryNames } from './registries/names.ts';
+import { findNamed, nameRequest, pathPrefix, type RegistryNames } from './registries/names.ts';
 import { sendManifest } from './send-manifest.ts';
 import { UpstreamError } from './upstream-error.ts';
 
@@ -40,10 +40,10 @@ export function createMirrorRegistry(options: MirrorRegistryOptions): RawRoute {
     const found = find(x.path);
     x.route = found?.route.label ?? '/v2/';
     await answerV2(x, options.logger, found?.route.missing ?? 'NAME_UNKNOWN', async () => {
+      if (x.req.method !== 'GET' && x.req.method !== 'HEAD') throw readOnly(x, options);
       const named = nameRequest(x.path, x.query, options.names);
       const registry = options.registries.get(named.registry);
       if (registry === undefined) throw new OciError('NAME_UNKNOWN', 'no such registry here');
-      checkMethod(x, registry.source.pushUrl);
       const within = find(named.path);
       if (within === undefined) throw new OciError('NAME_UNKNOWN', 'the mirror has no such path');
       const { route, match } = within;
@@ -125,9 +125,14 @@ const ROUTES: readonly MirrorRoute[] = [
   },
 ];
 
-function checkMethod({ req }: Exchange, pushUrl: string): void {
-  if (req.method === 'GET' || req.method === 'HEAD') return;
-  throw new OciError('UNSUPPORTED', `this is a read-only mirror: push to ${pushUrl}`, {
+/** Names where the registry that is meant takes pushes, or the origin where none is known by that name. */
+function readOnly(
+  { path, query }: Exchange,
+  { names, registries }: MirrorRegistryOptions,
+): OciError {
+  const named = findNamed(path, query, names)?.registry ?? '';
+  const pushUrl = registries.get(named)?.source.pushUrl ?? '';
+  return new OciError('UNSUPPORTED', `this is a read-only mirror: push to ${pushUrl}`, {
     headers: { Allow: 'GET, HEAD' },
     detail: { origin: pushUrl },
   });

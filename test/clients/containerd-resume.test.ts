@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { writeRelease } from '../../bench/demo/release.ts';
 import { writeTar } from '../../bench/demo/tar-writer.ts';
@@ -56,6 +56,8 @@ describe.skipIf(containerd === undefined || ctr === undefined)('containerd, resu
     const child = spawn(programs.ctr, ['--address', node.socket, ...args, reference], options);
     const exited = once(child, 'exit');
     await through.met();
+    // The bytes have left the proxy; containerd has yet to write them.
+    await vi.waitUntil(async () => (await node.ingested()) > 1_000_000, { timeout: 20_000 });
     child.kill('SIGKILL');
     await exited;
     through.limit(Infinity, 'cut');

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +23,8 @@ export interface Containerd {
   readonly pull: (reference: string, ...more: string[]) => Promise<string>;
   /** Digests of all content that it holds, sorted. */
   readonly contents: () => Promise<readonly string[]>;
+  /** Bytes on disk of content that is on its way. */
+  readonly ingested: () => Promise<number>;
   readonly stop: () => Promise<void>;
 }
 
@@ -79,6 +81,14 @@ export async function startContainerd(
     async contents() {
       const text = await ctr('content', 'ls', '-q');
       return text.split('\n').filter(Boolean).sort();
+    },
+    async ingested() {
+      const folder = join(dir, 'root/io.containerd.content.v1.content/ingest');
+      const names = await readdir(folder);
+      const sizes = await Promise.all(
+        names.map(async (name) => (await stat(join(folder, name, 'data'))).size),
+      );
+      return sizes.reduce((sum, size) => sum + size, 0);
     },
   };
 }

@@ -34,17 +34,27 @@ export function pathPrefix(registry: string): string {
 export function nameRequest(
   path: string,
   query: URLSearchParams,
-  { origin, others }: RegistryNames,
+  names: RegistryNames,
 ): NamedRequest {
-  const asked = query.getAll('ns');
-  const unknown = asked.find((ns) => !origin.includes(ns) && !others.includes(ns));
-  if (unknown !== undefined || new Set(asked).size > 1) {
-    const what = JSON.stringify((unknown ?? asked.join(' ')).slice(0, 200));
-    const known = [...origin.slice(0, 1), ...others].join(', ');
-    throw new OciError('NAME_UNKNOWN', `this mirrors ${known}, not ${what}`);
+  const named = findNamed(path, query, names);
+  if (named !== undefined) return named;
+  const what = JSON.stringify(query.getAll('ns').join(' ').slice(0, 200));
+  const known = [...names.origin.slice(0, 1), ...names.others].join(', ');
+  throw new OciError('NAME_UNKNOWN', `this mirrors ${known}, not ${what}`);
+}
+
+/** As {@link nameRequest}; undefined for a name that is not in the configuration. */
+export function findNamed(
+  path: string,
+  query: URLSearchParams,
+  { origin, others }: RegistryNames,
+): NamedRequest | undefined {
+  const [ns, ...more] = new Set(query.getAll('ns'));
+  if (ns !== undefined) {
+    if (more.length > 0) return undefined;
+    if (origin.includes(ns)) return { registry: '', path, by: 'ns' };
+    return others.includes(ns) ? { registry: ns, path, by: 'ns' } : undefined;
   }
-  const [ns] = asked;
-  if (ns !== undefined) return { registry: origin.includes(ns) ? '' : ns, path, by: 'ns' };
   const named = others.find((name) => path.startsWith(`/v2/${pathPrefix(name)}/`));
   if (named === undefined) return { registry: '', path, by: 'default' };
   return {
