@@ -20,6 +20,18 @@ export function alloc(bytes: usize): usize {
   return start;
 }
 
+/** As memory.copy for ranges that don't overlap, without its call of the host: quicker below some 100 bytes. */
+@inline
+export function copyFew(to: usize, from: usize, bytes: u32): void {
+  if (bytes < 8) {
+    for (let i: usize = 0; i < <usize>bytes; i++) store<u8>(to + i, load<u8>(from + i));
+    return;
+  }
+  const last = <usize>bytes - 8;
+  for (let i: usize = 0; i < last; i += 8) store<u64>(to + i, load<u64>(from + i));
+  store<u64>(to + last, load<u64>(from + last));
+}
+
 /** Where the next allocation will be; for {@link release}. */
 export function mark(): usize {
   return alloc(0);

@@ -23,12 +23,18 @@ const ACCURACY_RATE: i32 = 5;
 /** u16 for each state: how often its candidate was right. */
 let accuracy: usize = 0;
 
-/** Candidates of the last key: 8 bytes each, target and state. */
-let candidates: usize = 0;
-let candidateCount: u32 = 0;
 /** Whether the tables knew the last key. */
 let isKnown: bool = false;
 let hasShift: bool = false;
+/** Whether its stretch has moved: then the shift is a candidate. */
+let isMoved: bool = false;
+
+/** Candidates of the last key, with their states: {@link mapped} always, these if there are any. */
+let exact: u32 = 0;
+let exactState: u32 = 0;
+let shifted: u32 = 0;
+let shiftState: u32 = 0;
+let mapState: u32 = 0;
 
 /** The key whose candidates are here, if any are and nothing was learned since. */
 let gathered: u32 = 0;
@@ -49,7 +55,6 @@ export function openTargets(): void {
   openExact();
   openShifts();
   accuracy = alloc(STATES * 2);
-  candidates = alloc(3 * 8);
 }
 
 export function resetTargets(): void {
@@ -68,21 +73,7 @@ export function resetTargets(): void {
 }
 
 @inline
-function add(target: u32, state: u32): void {
-  const at = candidates + (<usize>candidateCount << 3);
-  store<u32>(at, target);
-  store<u32>(at, state, 4);
-  candidateCount++;
-}
-
-@inline
-function targetOf(index: u32): u32 {
-  return load<u32>(candidates + (<usize>index << 3));
-}
-
-@inline
-function accuracyOf(index: u32): i32 {
-  const state = load<u32>(candidates + (<usize>index << 3), 4);
+function accuracyOf(state: u32): i32 {
   return <i32>load<u16>(accuracy + (<usize>state << 1));
 }
 
@@ -102,24 +93,23 @@ function askMap(key: u32): void {
 function gather(key: u32): void {
   gathered = key;
   isGathered = true;
-  candidateCount = 0;
   const own = key & ~OFFSET_KEY;
   isKnown = findExact(key);
   hasShift = findShift(key);
-  const moved = hasShift && shiftScore() > 0;
-  const shifted = moved ? own + shiftDistance() : 0;
-  if (isKnown) {
-    const target = exactTarget();
-    const seen = moved ? (target === shifted ? 2 : 1) : 0;
-    add(target, exactAgreement() + 8 * ((target === mapped ? 1 : 0) + 2 * seen));
+  isMoved = hasShift && shiftScore() > 0;
+  const known = <u32>isKnown;
+  let seen: u32 = 0;
+  if (isMoved) {
+    shifted = own + shiftDistance();
+    const isMapped = <u32>(shifted === mapped);
+    shiftState = 64 + <u32>(shiftScore() - 1) + 4 * isMapped + 8 * min(trust >>> 1, 3) + 32 * known;
+    seen = 1 + isMapped;
   }
-  if (moved) {
-    const isMapped = shifted === mapped ? 1 : 0;
-    const state = 64 + <u32>(shiftScore() - 1) + 4 * isMapped + 8 * min(trust >>> 1, 3);
-    add(shifted, state + (isKnown ? 32 : 0));
-  }
-  const seen = moved ? (shifted === mapped ? 2 : 1) : 0;
-  add(mapped, 128 + trust + 16 * seen + (isKnown ? 64 : 0));
+  mapState = 128 + trust + 16 * seen + 64 * known;
+  if (!isKnown) return;
+  exact = exactTarget();
+  const agrees = isMoved ? 1 + <u32>(exact === shifted) : 0;
+  exactState = exactAgreement() + 8 * (<u32>(exact === mapped) + 2 * agrees);
 }
 
 /** The likeliest new target of an old one; sets {@link mapped} and {@link trust}. */
@@ -127,33 +117,55 @@ function gather(key: u32): void {
 export function likelyTarget(key: u32): u32 {
   askMap(key);
   gather(key);
-  return targetOf(bestCandidate());
+  return bestCandidate();
 }
 
+/** The state of the candidate that {@link bestCandidate} took. */
+let bestState: u32 = 0;
+
+/** The most accurate candidate; of equals the one that was seen, then the shift. */
 @inline
 function bestCandidate(): u32 {
-  let best: u32 = 0;
-  for (let i: u32 = 1; i < candidateCount; i++) if (accuracyOf(i) > accuracyOf(best)) best = i;
+  let best = mapped;
+  bestState = mapState;
+  let most = accuracyOf(mapState);
+  if (isMoved && accuracyOf(shiftState) >= most) {
+    best = shifted;
+    bestState = shiftState;
+    most = accuracyOf(shiftState);
+  }
+  if (isKnown && accuracyOf(exactState) >= most) {
+    best = exact;
+    bestState = exactState;
+  }
   return best;
+}
+
+/** The most accurate candidate but `target`, or `target` if there is no other. */
+@inline
+function nextCandidate(target: u32): u32 {
+  let second = target;
+  let most: i32 = -1;
+  if (mapped !== target) {
+    second = mapped;
+    most = accuracyOf(mapState);
+  }
+  if (isMoved && shifted !== target && accuracyOf(shiftState) >= most) {
+    second = shifted;
+    most = accuracyOf(shiftState);
+  }
+  if (isKnown && exact !== target && accuracyOf(exactState) >= most) second = exact;
+  return second;
 }
 
 /** As {@link likelyTarget}; sets {@link confidence}, {@link missRate} and {@link runnerUp} too. */
 export function predictTarget(key: u32): u32 {
-  askMap(key);
-  gather(key);
-  const best = bestCandidate();
-  const target = targetOf(best);
-  let second: u32 = candidateCount;
-  for (let i: u32 = 0; i < candidateCount; i++) {
-    if (targetOf(i) === target) continue;
-    if (second === candidateCount || accuracyOf(i) > accuracyOf(second)) second = i;
-  }
-  const hasSecond = second < candidateCount;
-  runnerUp = hasSecond ? targetOf(second) : target;
-  missRate = <u32>(65535 - accuracyOf(best));
-  const state = load<u32>(candidates + (<usize>best << 3), 4);
-  const source = min(state >>> 6, 2);
-  confidence = 1 + missClass(65535 - accuracyOf(best)) + 8 * source + (hasSecond ? 24 : 0);
+  const target = likelyTarget(key);
+  runnerUp = nextCandidate(target);
+  const miss = 65535 - accuracyOf(bestState);
+  missRate = <u32>miss;
+  const source = min(bestState >>> 6, 2);
+  confidence = 1 + missClass(miss) + 8 * source + (runnerUp !== target ? 24 : 0);
   return target;
 }
 
@@ -172,13 +184,17 @@ export function learnTarget(key: u32, actual: u32, byMap: u32, byTrust: u32): vo
     gather(key);
   }
   isGathered = false;
-  for (let i: u32 = 0; i < candidateCount; i++) {
-    const at = accuracy + (<usize>load<u32>(candidates + (<usize>i << 3), 4) << 1);
-    const known = <i32>load<u16>(at);
-    const goal = targetOf(i) === actual ? 65535 : 0;
-    const step = goal > known ? (goal - known) >> ACCURACY_RATE : -(known >> ACCURACY_RATE);
-    store<u16>(at, <u16>(known + step));
-  }
+  adjust(mapState, mapped === actual);
+  if (isMoved) adjust(shiftState, shifted === actual);
+  if (isKnown) adjust(exactState, exact === actual);
   learnExact(key, actual, isKnown);
   learnShift(key, key & ~OFFSET_KEY, actual, mapped, hasShift);
+}
+
+@inline
+function adjust(state: u32, isRight: bool): void {
+  const at = accuracy + (<usize>state << 1);
+  const known = <i32>load<u16>(at);
+  const step = isRight ? (65535 - known) >> ACCURACY_RATE : -(known >> ACCURACY_RATE);
+  store<u16>(at, <u16>(known + step));
 }

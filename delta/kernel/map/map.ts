@@ -15,14 +15,16 @@ let heap: usize = 0;
 let keptBefore: u32 = 0;
 /** Blocks cut in front, for each block. */
 const MAX_AGAIN: u32 = 4;
-/** Index of the last entry found: targets come in runs. */
-let last: u32 = 0;
 /** For each 4 KiB of old offsets the last entry that begins at or before its start, or 0. */
 let regions: usize = 0;
 let regionCount: u32 = 0;
 const REGION_SHIFT: u32 = 12;
 
 let fresh: Image = changetype<Image>(0);
+
+/** The address last asked for, which often is asked for again, and what {@link mapAddress} answered. */
+let asked: u32 = NO_PLACE;
+let answer: u32 = NO_PLACE;
 
 /** How unsure {@link locate}'s answer is: 0 deep inside a block to 4 at its edge, 5 and 6 between blocks, 7 before all of them, 8 no bytes in the file, 9 nowhere. */
 export let mapTrust: u32 = 0;
@@ -36,7 +38,8 @@ export function openMap(blocks: usize, count: u32, image: Image): void {
   heapByOld(heap, count);
   entryCount = resolveOverlaps(count);
   release(heap);
-  last = 0;
+  asked = answer = NO_PLACE;
+  mapTrust = 9;
   openRegions();
 }
 
@@ -110,16 +113,15 @@ function makeRoom(block: Block, kept: u32): bool {
 @inline
 function find(old: u32): u32 {
   if (entryCount === 0 || old < entry(0).old) return entryCount;
-  if (entry(last).old <= old && (last + 1 === entryCount || old < entry(last + 1).old)) return last;
   const region = regions + (<usize>min(old >>> REGION_SHIFT, regionCount - 2) << 2);
   let low = load<u32>(region);
-  let high = old >>> REGION_SHIFT >= regionCount - 1 ? entryCount - 1 : load<u32>(region, 4);
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (entry(middle).old <= old) low = middle;
-    else high = middle - 1;
+  const high = old >>> REGION_SHIFT >= regionCount - 1 ? entryCount - 1 : load<u32>(region, 4);
+  // Without branches on what lies where: none of them could be foretold.
+  for (let count = high - low + 1; count > 1;) {
+    const half = count >>> 1;
+    low += half * <u32>(entry(low + half).old <= old);
+    count -= half;
   }
-  last = low;
   return low;
 }
 
@@ -149,37 +151,55 @@ function trustAt(i: u32, old: u32): u32 {
   const inside = old - block.old;
   if (inside >= block.length) return inside - block.length < 16 ? 5 : 6;
   const edge = min(inside, block.length - inside);
-  return edge < 4 ? 4 : edge < 16 ? 3 : edge < 64 ? 2 : edge < 512 ? 1 : 0;
+  // Without branches: none of them could be foretold.
+  return <u32>(edge < 4) + <u32>(edge < 16) + <u32>(edge < 64) + <u32>(edge < 512);
 }
 
 /** The new address of an old one; sets {@link mapTrust}. Addresses without a place stay as they are. */
+@inline
 export function mapAddress(address: u32): u32 {
+  if (address !== asked) {
+    answer = newAddress(address);
+    asked = address;
+  }
+  return answer;
+}
+
+function newAddress(address: u32): u32 {
   mapTrust = 9;
   const image = imageOfAddress(address);
   if (image === null) return address;
-  let old = offsetOf(image, address);
-  let past: u32 = 0;
-  let place: u32 = 0;
-  if (old !== NO_PLACE) {
-    const i = find(old);
-    mapTrust = trustAt(i, old);
-    place = offsetAt(i, old);
-  } else {
-    for (let i: u32 = 0; i < image.segmentCount; i++) {
-      const s = image.segment(i);
-      if (address - s.address >= s.memoryBytes || s.fileBytes === 0) continue;
-      old = s.offset + s.fileBytes - 1;
-      past = address - (s.address + s.fileBytes - 1);
-    }
-    if (old === NO_PLACE) return address;
-    mapTrust = 8;
-    place = mapOffset(old);
-  }
+  const old = offsetOf(image, address);
+  if (old === NO_PLACE) return addressPast(image, address);
+  const i = find(old);
+  mapTrust = trustAt(i, old);
+  const place = offsetAt(i, old);
   const found = addressOf(fresh, place);
-  if (found !== NO_PLACE) return found + past;
+  return found === NO_PLACE ? addressNear(place, address) : found;
+}
+
+/** Of an address past the bytes that its segment has in the file: as far past the last of those. */
+function addressPast(image: Image, address: u32): u32 {
+  let last: u32 = NO_PLACE;
+  let past: u32 = 0;
+  for (let i: u32 = 0; i < image.segmentCount; i++) {
+    const s = image.segment(i);
+    if (address - s.address >= s.memoryBytes || s.fileBytes === 0) continue;
+    last = s.offset + s.fileBytes - 1;
+    past = address - (s.address + s.fileBytes - 1);
+  }
+  if (last === NO_PLACE) return address;
+  mapTrust = 8;
+  const place = mapOffset(last);
+  const found = addressOf(fresh, place);
+  return found === NO_PLACE ? addressNear(place, address - past) + past : found + past;
+}
+
+/** Of a new offset that is not loaded: as if the segment went on; else `otherwise`. */
+function addressNear(place: u32, otherwise: u32): u32 {
   for (let i: u32 = 0; i < fresh.segmentCount; i++) {
     const s = fresh.segment(i);
-    if (place - s.offset < s.fileBytes + 4096) return s.address + (place - s.offset) + past;
+    if (place - s.offset < s.fileBytes + 4096) return s.address + (place - s.offset);
   }
-  return address;
+  return otherwise;
 }

@@ -7,7 +7,7 @@
 import { encoding } from '../code/arith';
 import { Image, NO_PLACE } from '../elf/image';
 import { fail, Fault } from '../fail';
-import { alloc } from '../memory';
+import { alloc, copyFew } from '../memory';
 import { codeEhBytes } from './eh-bytes';
 import { openEhChoice } from './eh-choose';
 import { codeEhFlag, EhFlag, openEhCode, resetEhCode } from './eh-code';
@@ -110,7 +110,7 @@ export function codeEhRecord(): u32 {
   let bytes = templateBytes;
   if (codeSame(mode)) {
     if (bytes > room) fail(Fault.BAD_FORMAT, done);
-    memory.copy(ehRecord, template, bytes);
+    copyFew(ehRecord, template, bytes);
   } else {
     bytes = codeEhBytes(ehRecord, room, mode === EhMode.INSERTED);
   }

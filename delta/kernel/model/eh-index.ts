@@ -13,9 +13,10 @@ let pieceCount: u32 = 0;
 /** Records of the section. */
 export let ehRecordCount: u32 = 0;
 
-/** The record last found, and where it begins. */
+/** The record last found, where it begins, and its bytes if they are known, else 0. */
 let lastIndex: u32 = 0;
 let lastAt: u32 = 0;
+let lastBytes: u32 = 0;
 
 /** Counts the records of `of`; allocates 8 bytes for each 4 KiB. */
 export function indexEhRecords(records: EhSection): void {
@@ -33,7 +34,7 @@ export function indexEhRecords(records: EhSection): void {
     at += bytes;
   }
   for (; piece < pieceCount; piece++) setPiece(piece, at);
-  lastIndex = lastAt = 0;
+  lastIndex = lastAt = lastBytes = 0;
 }
 
 function setPiece(piece: u32, at: u32): void {
@@ -51,14 +52,17 @@ function indexOf(piece: u32): u32 {
 export function readEhRecordOf(index: u32, record: EhRecord): void {
   const at = placeOf(index);
   if (!readEhRecord(section, at, record)) fail(Fault.BAD_FORMAT, at);
+  lastBytes = record.bytes;
 }
 
+@inline
 function placeOf(index: u32): u32 {
   if (index < lastIndex || index - lastIndex > 1) startNear(index);
   while (lastIndex < index) {
-    const bytes = recordBytes(section, lastAt);
+    const bytes = lastBytes !== 0 ? lastBytes : recordBytes(section, lastAt);
     if (bytes === 0) fail(Fault.BAD_FORMAT, lastAt);
     lastAt += bytes;
+    lastBytes = 0;
     lastIndex++;
   }
   return lastAt;
@@ -75,4 +79,5 @@ function startNear(index: u32): void {
   }
   lastIndex = indexOf(low);
   lastAt = load<u32>(pieces + ((<usize>low) << 3));
+  lastBytes = 0;
 }

@@ -53,7 +53,8 @@ export function codeEhName(): EhMode {
   else if (mode === EhMode.INSERTED) index = min(next, ehRecordCount - 1);
   else index = codeJump(index);
   if (index >= ehRecordCount) fail(Fault.BAD_FORMAT, done);
-  readEhRecordOf(index, oldRecord);
+  // Choosing reads others; otherwise lookAhead has read the next one.
+  if (encoding || index !== next) readEhRecordOf(index, oldRecord);
   if (mode !== EhMode.INSERTED) next = index + 1;
   return mode;
 }

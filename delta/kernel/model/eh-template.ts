@@ -2,7 +2,7 @@
 
 import { predictTarget } from '../learn/targets';
 import { mapAddress, mapTrust } from '../map/map';
-import { alloc } from '../memory';
+import { alloc, copyFew } from '../memory';
 import { factorOf, lsdaBytesOf } from './eh-cie';
 import { predictStart } from './eh-places';
 import { EhRecord, EhSection, MAX_RECORD, viewEh } from './eh-records';
@@ -37,7 +37,7 @@ export function openEhTemplate(): void {
 @inline
 export function copyTemplate(section: EhSection, record: EhRecord): void {
   templateBytes = record.bytes;
-  memory.copy(template, viewEh(section, record.at, record.bytes), record.bytes);
+  copyFew(template, viewEh(section, record.at, record.bytes), record.bytes);
   tailChanges = startTrust = endTrust = 0;
 }
 

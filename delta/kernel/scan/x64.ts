@@ -16,6 +16,8 @@ const LEAD: u32 = 32;
 const REACH: u32 = 3;
 const FIELD_BYTES: u32 = 4;
 const NO_FIELD: u32 = 0xffffffff;
+/** A field counts from the end of its instruction: so far behind it at most. */
+const MOST_BEYOND: u32 = 2 * FIELD_BYTES;
 
 /** Bytes of the immediate operand after the field looked at. */
 let immediate: u32 = 0;
@@ -29,11 +31,12 @@ export function scanX64(image: Image, section: Section, from: u32, to: u32): voi
   const bytes = readOld(begin, end - begin, scanBuffer);
   const stop = bytes + <usize>(end - begin - FIELD_BYTES) + 1;
   const isFixed = openValues(image);
+  const reach = (image.addressSpan + MOST_BEYOND) >>> 24;
   let free = bytes + 1;
   let block = bytes + 1;
   while (block < stop) {
     const width = min<usize>(stop - block, 16);
-    const opcodes = opcodesAt(block - 1, <u32>width);
+    const opcodes = opcodesAt(block - 1, <u32>width) & nearAt(block, <u32>width, reach);
     const values = isFixed ? valuesAt(block, <u32>width, block === bytes + 1) : 0;
     for (let mask = opcodes | values; mask !== 0; mask &= mask - 1) {
       const field = block + <usize>ctz(mask);
@@ -78,6 +81,17 @@ function opcodesAt(at: usize, width: u32): u32 {
   const longs = v128.and(jumps, i8x16.eq(v128.load(at - 1), i8x16.splat(0x0f)));
   const others = i8x16.eq(v128.and(bytes, i8x16.splat(<i8>0xc7)), i8x16.splat(5));
   return <u32>i8x16.bitmask(v128.or(v128.or(calls, longs), others));
+}
+
+/**
+ * A bit for each of up to 16 fields, the first at `at`, whose last byte lets it lead less than
+ * `reach` + 1 times 16 MiB on or back: no other leads into the image. Fewer than 16 are not looked at.
+ */
+@inline
+function nearAt(at: usize, width: u32, reach: u32): u32 {
+  if (width < 16 || reach > 126) return 0xffff;
+  const last = i8x16.add(v128.load(at, 3), i8x16.splat(<i8>(reach + 1)));
+  return <u32>i8x16.bitmask(i8x16.le_u(last, i8x16.splat(<i8>(2 * reach + 1))));
 }
 
 function opcodesBefore(at: usize, width: u32): u32 {
