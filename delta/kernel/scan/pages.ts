@@ -16,7 +16,7 @@ const BYTES_BEFORE: u32 = 64;
 const BYTES_BACK: u32 = 4096;
 /** Bytes read at once when pages are asked for one after another: some pages with what is around them. */
 const AHEAD_BYTES: u32 = BYTES_BACK + 15 * 4096 + BYTES_AFTER;
-const SLOTS: u32 = 64;
+const SLOTS: u32 = 40;
 const NO_PAGE: u32 = 0xffffffff;
 const NOT_SCANNED: u32 = 0xffffffff;
 
