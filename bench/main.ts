@@ -6,9 +6,12 @@ import { benchDeltaSpeed } from './delta-speed/bench-delta-speed.ts';
 import { benchFuzz } from './fuzz/bench-fuzz.ts';
 import { benchHuge } from './huge/bench-huge.ts';
 import { benchInterrupt } from './interrupt/bench-interrupt.ts';
+import { benchKills } from './kills/bench-kills.ts';
+import { benchNodes } from './nodes/bench-nodes.ts';
 import { benchOstree } from './ostree/bench-ostree.ts';
 import { benchServe } from './serve/bench-serve.ts';
 import { benchSoak } from './soak/bench-soak.ts';
+import { benchStore } from './store/bench-store.ts';
 
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   agent: benchAgent,
@@ -19,9 +22,12 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   fuzz: benchFuzz,
   huge: benchHuge,
   interrupt: benchInterrupt,
+  kills: benchKills,
+  nodes: benchNodes,
   ostree: benchOstree,
   serve: benchServe,
   soak: benchSoak,
+  store: benchStore,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

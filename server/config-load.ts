@@ -3,10 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import { parse } from 'yaml';
 
+import { catalogFaults, catalogOf, type CatalogSettings } from './catalog-rules.ts';
 import type { CacheConfig, ServerConfig } from './config.ts';
 import { cacheSchema, serverSchema } from './config-schema.ts';
 import { ServerError } from './errors.ts';
+import { mirrorFaults } from './mirror-rules.ts';
 import { registryFaults } from './registry-rules.ts';
+import { retentionFaults, type RetentionRuleConfig } from './retention/rules.ts';
+import { updateFaults, type UpdateRule } from './updates/update-rules.ts';
 
 /** Where settings come from, strongest first: flags, environment, file. */
 export interface ConfigSources {
@@ -20,9 +24,19 @@ export interface ConfigSources {
 /** Loads an origin's or a worker's configuration; throws `config` with every fault listed. */
 export async function loadServerConfig(sources: ConfigSources): Promise<ServerConfig> {
   const settings = await load(sources, serverSchema);
+  const catalog = settings['catalog'] as CatalogSettings;
+  const updates = (settings['updates'] ?? []) as readonly UpdateRule[];
+  const retention = settings['retention'] as readonly RetentionRuleConfig[];
+  const faults = [
+    ...catalogFaults(catalog),
+    ...updateFaults(updates),
+    ...retentionFaults(retention),
+  ];
+  if (faults.length > 0) throw configFaults(faults);
   return freeze({
     ...settings,
     listen: parseListen(settings['listen']),
+    catalog: catalogOf(catalog),
   }) as unknown as ServerConfig;
 }
 
@@ -30,7 +44,7 @@ export async function loadServerConfig(sources: ConfigSources): Promise<ServerCo
 export async function loadCacheConfig(sources: ConfigSources): Promise<CacheConfig> {
   const settings = await load(sources, cacheSchema);
   const config = { ...settings, listen: parseListen(settings['listen']) } as unknown as CacheConfig;
-  const faults = registryFaults(config);
+  const faults = [...registryFaults(config), ...mirrorFaults(config)];
   if (faults.length > 0) throw configFaults(faults);
   return freeze(config);
 }
@@ -43,7 +57,12 @@ async function load(
     merge(await readConfigFile(sources.file), fromEnvironment(sources.env, schema)),
     sources.flags,
   );
-  const ajv = new Ajv({ allErrors: true, useDefaults: true, coerceTypes: true });
+  const ajv = new Ajv({
+    allErrors: true,
+    useDefaults: true,
+    coerceTypes: true,
+    allowUnionTypes: true,
+  });
   const validate = ajv.compile(schema);
   if (!validate(settings)) {
     const faults = (validate.errors ?? []).filter((error) => error.keyword !== 'if').map(describe);
@@ -94,8 +113,12 @@ function fromEnvironment(
     const name = `${prefix}_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
     if (property['properties'] !== undefined) {
       const nested = fromEnvironment(env, property, name);
-      if (Object.keys(nested).length > 0) settings[key] = nested;
-    } else if (env[name] !== undefined && property['type'] !== 'object') {
+      if (Object.keys(nested).length > 0) {
+        settings[key] = nested;
+        continue;
+      }
+    }
+    if (env[name] !== undefined && property['type'] !== 'object') {
       settings[key] = env[name];
     }
   }

@@ -3,6 +3,7 @@ import type { AnySchemaObject } from 'ajv';
 import { GRANT_PATTERN } from './auth/grants.ts';
 import { PRINCIPAL_PATTERN } from './auth/principal.ts';
 import { ostreeSchema } from './ostree/signing/schema.ts';
+import { retentionSchema } from './retention/schema.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -53,6 +54,13 @@ const common = {
   },
 };
 
+const clientTls = {
+  type: 'object',
+  additionalProperties: false,
+  dependencies: { cert: ['key'], key: ['cert'] },
+  properties: { ca: filePath, cert: filePath, key: filePath },
+};
+
 /** Settings of an origin and a worker; the defaults are the embedded server. See `ServerConfig`. */
 export const serverSchema: AnySchemaObject = {
   type: 'object',
@@ -76,6 +84,18 @@ export const serverSchema: AnySchemaObject = {
       if: { properties: { kind: { const: 's3' } }, required: ['kind'] },
       then: { required: ['endpoint', 'bucket', 'accessKey', 'secretKey'] },
     },
+    catalog: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        kind: { type: 'string', enum: ['sqlite', 'postgres'] },
+        url: { type: 'string', pattern: '^postgres(ql)?://' },
+        urlFile: filePath,
+        poolSize: count(1, 8),
+        tls: clientTls,
+      },
+    },
     matrix: {
       type: 'object',
       additionalProperties: false,
@@ -96,23 +116,83 @@ export const serverSchema: AnySchemaObject = {
       properties: { ttlMs: count(1000, DAY_MS) },
     },
     ostree: ostreeSchema,
+    retention: retentionSchema,
+    zstdChunked: {
+      type: 'array',
+      default: [],
+      maxItems: 1000,
+      items: { type: 'string', minLength: 1, maxLength: 255 },
+    },
     regions: {
       type: 'object',
       default: {},
       additionalProperties: { type: 'array', items: httpUrl },
     },
+    updates: {
+      type: 'array',
+      default: [],
+      maxItems: 1000,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        properties: {
+          products: { type: 'string', minLength: 1, maxLength: 255, default: '**' },
+          regions: { type: 'string', maxLength: 255, default: '**' },
+          maxBps: { type: 'integer', minimum: 1 },
+          notBefore: text(),
+          window: text(),
+          zone: text('UTC'),
+        },
+      },
+    },
   },
 };
 
-const upstreamTls = {
-  type: 'object',
-  additionalProperties: false,
-  dependencies: { cert: ['key'], key: ['cert'] },
-  properties: { ca: filePath, cert: filePath, key: filePath },
-};
 /** A host as image references begin. */
 const REGISTRY_NAME = '^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?$';
 const secret = { type: 'string', minLength: 1 };
+
+const namePattern = { type: 'string', minLength: 1, maxLength: 255 };
+const mirrorRules: AnySchemaObject = {
+  type: 'array',
+  maxItems: 1000,
+  items: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['repositories', 'what'],
+    properties: {
+      repositories: namePattern,
+      tags: { ...namePattern, default: '**' },
+      platforms: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'string', pattern: '^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$' },
+      },
+      what: {
+        type: 'array',
+        minItems: 1,
+        uniqueItems: true,
+        items: { type: 'string', enum: ['deltas', 'chunks', 'layers', 'ostree'] },
+      },
+      fromScratch: { type: 'boolean', default: false },
+    },
+  },
+};
+/** True, false, a list of rules, or all of it; see `MirrorConfig`. */
+const mirror: AnySchemaObject = {
+  type: ['boolean', 'array', 'object'],
+  default: true,
+  items: mirrorRules['items'] as AnySchemaObject,
+  maxItems: 1000,
+  additionalProperties: false,
+  properties: {
+    rules: mirrorRules,
+    windows: { type: 'string', minLength: 1 },
+    zone: text(''),
+    maxBps: count(0, 0),
+    budget: { type: 'number', minimum: 0, maximum: 1, default: 0.5 },
+  },
+};
 
 /** Settings of a regional cache. See `CacheConfig`. */
 export const cacheSchema: AnySchemaObject = {
@@ -124,7 +204,7 @@ export const cacheSchema: AnySchemaObject = {
     upstream: httpUrl,
     region: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' },
     upstreamToken: secret,
-    upstreamTls,
+    upstreamTls: clientTls,
     upstreamNames: {
       type: 'array',
       default: [],
@@ -146,7 +226,7 @@ export const cacheSchema: AnySchemaObject = {
           passwordFile: filePath,
           token: secret,
           tokenFile: filePath,
-          tls: upstreamTls,
+          tls: clientTls,
         },
       },
     },
@@ -155,6 +235,6 @@ export const cacheSchema: AnySchemaObject = {
     offlineMs: count(0, 7 * DAY_MS),
     tagTtlMs: count(0, 10_000),
     refreshMs: count(100, 10_000),
-    mirror: { type: 'boolean', default: true },
+    mirror,
   },
 };

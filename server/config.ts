@@ -1,4 +1,6 @@
 import type { OstreeConfig } from './ostree/signing/settings.ts';
+import type { RetentionRuleConfig } from './retention/rules.ts';
+import type { UpdateRule } from './updates/update-rules.ts';
 
 /** What an origin and a cache have in common: where they answer, and whom. */
 export interface FrontConfig {
@@ -41,14 +43,21 @@ export interface ServerConfig extends FrontConfig {
   /** Processes that serve; 1 serves from the main process. */
   readonly workers: number;
   readonly store: StoreConfig;
+  readonly catalog: CatalogConfig;
   readonly matrix: MatrixConfig;
   readonly uploads: {
     /** Idle sessions are removed after this long. */
     readonly ttlMs: number;
   };
   readonly ostree: OstreeConfig;
+  /** What `rivulet retention` and `rivulet gc` keep of tags and manifests; what no rule fits stays. */
+  readonly retention: readonly RetentionRuleConfig[];
+  /** Patterns of repositories whose tagged images also get a zstd:chunked form (`TAG.zstd-chunked`). */
+  readonly zstdChunked?: readonly string[] | undefined;
   /** Base URLs of regional caches by region, for plans when a device asks the origin itself. */
   readonly regions: Readonly<Record<string, readonly string[]>>;
+  /** How devices may take releases: for a product and a region the first that names both. */
+  readonly updates?: readonly UpdateRule[] | undefined;
 }
 
 export type StoreConfig =
@@ -63,6 +72,20 @@ export type StoreConfig =
       readonly secretKey: string;
       /** Prepended to every key; empty or ending in `/`. */
       readonly prefix: string;
+    };
+
+export type CatalogConfig =
+  /** `catalog.sqlite` in the folder of the server. */
+  | { readonly kind: 'sqlite' }
+  | {
+      readonly kind: 'postgres';
+      /** `postgres://USER:PASSWORD@HOST[:PORT]/DATABASE`; this, or a file that holds it. */
+      readonly url?: string | undefined;
+      readonly urlFile?: string | undefined;
+      /** Connections of each process and builder at most; they are made as they are needed. */
+      readonly poolSize: number;
+      /** Files; all absent: TLS, and the server's certificate is of one of the system's authorities. */
+      readonly tls?: UpstreamTlsConfig | undefined;
     };
 
 export interface MatrixConfig {
@@ -126,6 +149,38 @@ export interface CacheConfig extends FrontConfig {
   readonly tagTtlMs: number;
   /** How often the origin's releases are fetched. */
   readonly refreshMs: number;
-  /** Fetch the deltas of versions that live devices run ahead of demand. */
-  readonly mirror: boolean;
+  /**
+   * What is fetched ahead of demand. True: the deltas of versions that live devices run, whatever they
+   * are of; a list: what these rules name, at any time and as fast as it comes.
+   */
+  readonly mirror: boolean | readonly MirrorRule[] | MirrorConfig;
+}
+
+/** Parts of a release that are fetched ahead. */
+export type MirroredPart = 'deltas' | 'chunks' | 'layers' | 'ostree';
+
+/** Releases, and what of them is fetched ahead. */
+export interface MirrorRule {
+  /** A pattern as in `access`. */
+  readonly repositories: string;
+  /** A pattern of tags; of OSTree, of refs. */
+  readonly tags: string;
+  /** `os/architecture[/variant]`; absent: every one. */
+  readonly platforms?: readonly string[] | undefined;
+  readonly what: readonly MirroredPart[];
+  /** Of OSTree: also the delta from scratch. */
+  readonly fromScratch: boolean;
+}
+
+export interface MirrorConfig {
+  /** Absent: the deltas of versions that live devices run. */
+  readonly rules?: readonly MirrorRule[] | undefined;
+  /** When anything is fetched ahead: `Mon-Fri 02:00-05:00; Sat,Sun 22:00-06:00`; absent: always. */
+  readonly windows?: string | undefined;
+  /** An IANA name, or empty: as this machine is set. */
+  readonly zone: string;
+  /** Bytes per second of all that is fetched ahead; 0: no limit. */
+  readonly maxBps: number;
+  /** The part of `budgetBytes` that it may take, and that is kept from eviction: 0 to 1. */
+  readonly budget: number;
 }

@@ -12,6 +12,8 @@ export type ServerErrorCode =
   | 'not_found'
   /** What the user gave is not valid: an image, an archive, a delta. */
   | 'invalid_input'
+  /** A store has faults that remain; all of them are listed. */
+  | 'damaged'
   /** The server answered with an error. */
   | 'refused'
   /** The server does not answer. */

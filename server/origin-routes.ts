@@ -1,3 +1,4 @@
+import { CompositeReader } from '../storage/composite/composite-reader.ts';
 import { UploadService } from '../storage/upload.ts';
 import { createAccess, type Access } from './auth/access.ts';
 import { createCertificateNames } from './auth/certificates.ts';
@@ -22,7 +23,7 @@ import { SigningPolicies } from './ostree/signing/policies.ts';
 import { createAuditRoute } from './observe/audit.ts';
 import type { Logger } from './observe/logger.ts';
 import type { Metrics } from './observe/metrics.ts';
-import { buildsFolder, filezFolder, scratchFolder, type OpenedStore } from './open-store.ts';
+import { filezFolder, scratchFolder, type OpenedStore } from './open-store.ts';
 import { createApi } from './updates/api.ts';
 
 /** What the routes of an origin need to know of the matrix. */
@@ -48,6 +49,7 @@ export async function createOriginRoutes(
   const rules = config.access === undefined ? undefined : access;
   const limiter = createLimiter(config.limits, { processes: config.workers });
   const contract = await loadContract();
+  const composites = new CompositeReader(store.blobs);
   return {
     routes: [
       createAuditRoute(logger),
@@ -55,8 +57,8 @@ export async function createOriginRoutes(
       ...(rules === undefined ? [] : [rules.route]),
       limiter.byPrincipal,
       access.token,
-      createBlobRoute(store),
-      registryOf(parts, rules),
+      createBlobRoute({ blobs: store.blobs, composites: { catalog: store.catalog, composites } }),
+      registryOf(parts, composites, rules),
       ...(await ostreeOf(parts, rules, contract)),
     ],
     app: createApi({ ...parts, ...store, contract, clock: Date.now, authorize: rules?.api }),
@@ -67,12 +69,17 @@ export async function createOriginRoutes(
   };
 }
 
-function registryOf({ store, matrix, logger }: OriginParts, rules: Access | undefined): RawRoute {
+function registryOf(
+  { store, matrix, logger }: OriginParts,
+  composites: CompositeReader,
+  rules: Access | undefined,
+): RawRoute {
   const { blobs, catalog } = store;
   const clock = Date.now;
   return createRegistry({
     blobs,
     catalog,
+    composites,
     uploads: new UploadService({ objects: blobs.objects, catalog, clock }),
     clock,
     logger,
@@ -104,7 +111,7 @@ async function ostreeOf(
   };
   const baseUrl = (x: Exchange) =>
     publicUrl === '' ? baseUrlOf(x) : publicUrl.replace(/\/+$/, '');
-  const builds = new Builds(buildsFolder(data), clock);
+  const builds = new Builds(store.catalog, clock);
   return [createOstreeRoute(options), createFlatManagerRoute({ ...options, builds, baseUrl })];
 }
 

@@ -34,14 +34,14 @@ export class BlobStore implements BlobReader {
     return this.objects.put(blobKey(digest), source, { expected: { digest, size }, signal });
   }
 
-  /** Stores bytes held in memory and returns what they are called. */
+  /** Stores bytes held in memory and returns what they are called, and whether they are new. */
   async putBytes(
     bytes: Uint8Array,
     options: IoOptions & { readonly digest?: Digest | undefined } = {},
-  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+  ): Promise<{ readonly digest: Digest; readonly size: number; readonly created: boolean }> {
     const digest = options.digest ?? digestOf(bytes);
-    await this.put(digest, [bytes], { size: bytes.length, signal: options.signal });
-    return { digest, size: bytes.length };
+    const { signal } = options;
+    return { digest, ...(await this.put(digest, [bytes], { size: bytes.length, signal })) };
   }
 
   async open(
@@ -66,10 +66,28 @@ export class BlobStore implements BlobReader {
 }
 
 /**
- * Reads a whole small blob and checks its digest. Throws `missing`, `too_large` past `maxBytes`, or
+ * Reads a whole small blob and checks its digest. Bytes that are not the blob's are read once more,
+ * since a remote store may garble them on the way. Throws `missing`, `too_large` past `maxBytes`, or
  * `digest_mismatch`.
  */
 export async function readBlob(
+  blobs: BlobReader,
+  digest: Digest,
+  options: IoOptions & { readonly maxBytes: number },
+): Promise<Buffer> {
+  const what = `${digestAlgorithm(digest)} blob`;
+  const bytes = await readWhole(blobs, digest, options);
+  try {
+    verifyBytes(bytes, { digest }, what);
+    return bytes;
+  } catch {
+    const again = await readWhole(blobs, digest, options);
+    verifyBytes(again, { digest }, what);
+    return again;
+  }
+}
+
+async function readWhole(
   blobs: BlobReader,
   digest: Digest,
   options: IoOptions & { readonly maxBytes: number },
@@ -86,7 +104,5 @@ export async function readBlob(
     }
     parts.push(bytes);
   }
-  const bytes = Buffer.concat(parts, size);
-  verifyBytes(bytes, { digest }, `${digestAlgorithm(digest)} blob`);
-  return bytes;
+  return Buffer.concat(parts, size);
 }

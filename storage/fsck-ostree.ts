@@ -5,7 +5,7 @@ import type { OstreeRefTarget } from './catalog/ostree-audit.ts';
 import { joinChunks, readRun } from './chunk/restore.ts';
 import { checkAborted } from './durable.ts';
 import { StorageError } from './errors.ts';
-import type { FsckFault, FsckFaultKind } from './fsck-fault.ts';
+import type { FoundFault, FsckFaultKind } from './fsck-fault.ts';
 import type { IoOptions, ObjectStore } from './object-store.ts';
 import { formatObjectName, type OstreeObjectName } from './ostree/object-name.ts';
 
@@ -15,7 +15,7 @@ export interface OstreeCheckOptions extends IoOptions {
   /** Trusts the bytes: contents are not read. */
   readonly quick: boolean;
   /** Takes a fault; more than one may have the same kind and subject. */
-  readonly note: (fault: FsckFault) => void;
+  readonly note: (fault: FoundFault) => void;
 }
 
 export interface OstreeCheckReport {
@@ -82,7 +82,9 @@ export class OstreeCheck {
     // A ref that went elsewhere meanwhile may leave a commit that is collected.
     if (gaps.length === 0 || (await catalog.ostree.resolveRef(repo, ref)) !== checksum) return;
     for (const gap of gaps) {
-      note({ kind: 'missing', subject: formatObjectName(gap), affects: `ref ${repo}:${ref}` });
+      const about = { type: 'object', name: gap } as const;
+      const affects = `ref ${repo}:${ref}`;
+      note({ kind: 'missing', subject: formatObjectName(gap), affects, about });
     }
   }
 
@@ -124,7 +126,8 @@ export class OstreeCheck {
   async #fault(kind: FsckFaultKind, name: OstreeObjectName): Promise<void> {
     const affected = await this.#audit.affected(name, MAX_NAMED);
     const affects = affected.length === 0 ? 'nothing that is named' : affected.join(', ');
-    this.#options.note({ kind, subject: formatObjectName(name), affects });
+    const about = { type: 'object', name } as const;
+    this.#options.note({ kind, subject: formatObjectName(name), affects, about });
   }
 
   get #audit() {

@@ -1,18 +1,25 @@
 import { AUDIT_SOURCES, type AuditSource } from './catalog/audit-catalog.ts';
 import type { Catalog } from './catalog/catalog.ts';
-import { DigestHasher, digestAlgorithm, type Digest } from './digest.ts';
+import { BlobStore } from './blob-store.ts';
+import type { DanglingRow } from './catalog/repair-catalog.ts';
+import type { LayerRow } from './catalog/layer-catalog.ts';
+import type { Digest } from './digest.ts';
 import { checkAborted } from './durable.ts';
-import { isStorageError, StorageError } from './errors.ts';
+import { lookAtBytes } from './fsck-bytes.ts';
+import { factsOfLayer, faultOfRows } from './fsck-layers.ts';
 import { blobFolders, blobKey, digestOfKey } from './keys.ts';
-import type { FsckFault, FsckFaultKind } from './fsck-fault.ts';
+import type { FoundFault, FsckFault, FsckFaultKind } from './fsck-fault.ts';
 import { OstreeCheck, type OstreeCheckReport } from './fsck-ostree.ts';
-import type { IoOptions, ObjectEntry, ObjectStore } from './object-store.ts';
+import type { StoreRepair } from './fsck-repair.ts';
+import type { IoOptions, ObjectStore } from './object-store.ts';
 
 export interface FsckOptions extends IoOptions {
   readonly objects: ObjectStore;
   readonly catalog: Catalog;
   /** Trusts the bytes: only presence and sizes are checked. */
   readonly quick: boolean;
+  /** Mends what the check found; without it nothing is changed. */
+  readonly repair?: StoreRepair | undefined;
   /** From 0 to 1. */
   readonly onProgress?: ((fraction: number) => void) | undefined;
 }
@@ -45,8 +52,9 @@ const PAGE = 500;
 
 /**
  * Checks that every stored blob has the bytes that its name promises, and that the bytes behind every
- * row are there in the size that the row says; that OSTree's objects and refs are whole. Changes nothing,
- * and may run beside a serving origin.
+ * row are there in the size that the row says; that rows name rows that are there, and say of layers what
+ * their chunk indexes say; that OSTree's objects and refs are whole. Without `repair` it changes nothing; with or
+ * without it may run beside a serving origin.
  * Throws `aborted`, and `unavailable` when the catalog or the listing of the store fails.
  */
 export async function checkStore(options: FsckOptions): Promise<FsckReport> {
@@ -55,7 +63,8 @@ export async function checkStore(options: FsckOptions): Promise<FsckReport> {
 
 class Check {
   readonly #options: FsckOptions;
-  readonly #faults = new Map<string, FsckFault>();
+  readonly #faults = new Map<string, FoundFault>();
+  readonly #blobs: BlobStore;
   #objects = 0;
   #bytes = 0;
   #rows = 0;
@@ -63,6 +72,7 @@ class Check {
 
   constructor(options: FsckOptions) {
     this.#options = options;
+    this.#blobs = new BlobStore(options.objects);
   }
 
   async run(): Promise<FsckReport> {
@@ -76,8 +86,10 @@ class Check {
       await this.#checkRows(source);
       this.#options.onProgress?.((folders.length + n + 1) / steps);
     }
+    await this.#checkReferences();
+    if (!this.#options.quick) await this.#checkLayers();
     const absent = await this.#findAbsent();
-    const note = (fault: FsckFault): void => {
+    const note = (fault: FoundFault): void => {
       if (!this.#faults.has(keyOf(fault))) this.#note(fault);
     };
     const ostree = await new OstreeCheck({ ...this.#options, note }).run();
@@ -87,7 +99,7 @@ class Check {
       objects: this.#objects,
       bytes: this.#bytes,
       rows: this.#rows,
-      faults: [...this.#faults.values()],
+      faults: await this.#mended(),
       absent,
       truncated: this.#truncated,
     };
@@ -101,28 +113,68 @@ class Check {
       this.#bytes += entry.size;
       const digest = digestOfKey(entry.key);
       if (digest === undefined) {
-        this.#note({ kind: 'misplaced', subject: entry.key, affects: 'nothing reads it' });
+        const about = { type: 'stray', key: entry.key } as const;
+        this.#note({ kind: 'misplaced', subject: entry.key, affects: 'nothing reads it', about });
       } else if (!quick) {
-        const kind = await this.#checkBytes(entry, digest);
-        if (kind !== undefined) await this.#fault(kind, digest);
+        const found = await lookAtBytes(objects, digest, { signal });
+        // One collected since it was listed: if a row still names it, that is found with the rows.
+        if (found === 'corrupt' || found === 'unreadable') await this.#fault(found, digest);
       }
     }
   }
 
-  async #checkBytes(entry: ObjectEntry, digest: Digest): Promise<FsckFaultKind | undefined> {
-    const { objects, signal } = this.#options;
-    const hasher = new DigestHasher(digestAlgorithm(digest));
-    try {
-      for await (const bytes of await objects.open(entry.key, { signal })) {
-        hasher.update(bytes as Buffer);
-      }
-    } catch (error) {
-      // Collected since it was listed: if a row still names it, that is found with the rows.
-      if (isStorageError(error, 'missing')) return undefined;
-      if (!(error instanceof StorageError) || error.code === 'aborted') throw error;
-      return 'unreadable';
+  async #mended(): Promise<readonly FsckFault[]> {
+    const found = [...this.#faults.values()];
+    const mended = (await this.#options.repair?.mendAll(found)) ?? found;
+    return mended.map(({ kind, subject, affects, repair }) => ({
+      ...{ kind, subject, affects },
+      ...(repair !== undefined && { repair }),
+    }));
+  }
+
+  async #checkReferences(): Promise<void> {
+    const { audit } = this.#options.catalog;
+    for (const row of await audit.repair.dangling(MAX_FAULTS)) {
+      const affects = await this.#affectedByRow(row);
+      const subject = `${row.reference}: ${row.key.join(' ')}`;
+      this.#note({ kind: 'dangling', subject, affects, about: { type: 'row', row } });
     }
-    return hasher.digest() === digest ? undefined : 'corrupt';
+  }
+
+  async #affectedByRow({ reference, key }: DanglingRow): Promise<string> {
+    const [first = ''] = key;
+    if (reference.endsWith('to packs')) return this.#affects(first as Digest);
+    if (reference === 'tags to manifests') return `tags of ${first}`;
+    return reference === 'manifest_children to manifests'
+      ? `a manifest of ${first}`
+      : 'nothing that is named';
+  }
+
+  async #checkLayers(): Promise<void> {
+    const { catalog, signal } = this.#options;
+    let after: Digest | undefined;
+    for (;;) {
+      const page = await catalog.audit.repair.chunkedLayers(after, PAGE);
+      for (const layer of page) {
+        checkAborted(signal, 'check of the store');
+        await this.#checkLayer(layer);
+      }
+      after = page.at(-1)?.digest;
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async #checkLayer(layer: LayerRow): Promise<void> {
+    const { catalog, signal } = this.#options;
+    const facts = await factsOfLayer(this.#blobs, layer, { signal });
+    if (facts === undefined) return;
+    const affects = await faultOfRows(catalog, layer, facts);
+    if (affects === undefined) return;
+    // A layer that was chunked anew meanwhile has another index, or will.
+    const now = await catalog.layers.get(layer.digest);
+    if (now?.index?.digest !== layer.index?.digest) return;
+    const about = { type: 'layer', layer: layer.digest } as const;
+    this.#note({ kind: 'wrong_row', subject: `layer ${layer.digest}`, affects, about });
   }
 
   async #checkRows(source: AuditSource): Promise<void> {
@@ -179,7 +231,8 @@ class Check {
 
   async #fault(kind: FsckFaultKind, digest: Digest): Promise<void> {
     if (this.#faults.has(keyOf({ kind, subject: digest }))) return;
-    this.#note({ kind, subject: digest, affects: await this.#affects(digest) });
+    const affects = await this.#affects(digest);
+    this.#note({ kind, subject: digest, affects, about: { type: 'blob', digest } });
   }
 
   async #affects(digest: Digest): Promise<string> {
@@ -187,7 +240,7 @@ class Check {
     return affected.length === 0 ? 'nothing that is named' : affected.join(', ');
   }
 
-  #note(fault: FsckFault): void {
+  #note(fault: FoundFault): void {
     if (this.#faults.size < MAX_FAULTS) this.#faults.set(keyOf(fault), fault);
     else this.#truncated = true;
   }

@@ -98,20 +98,22 @@ export class BlobSweep {
         if (!condemned.has(blob.digest)) continue;
         checkAborted(signal, 'garbage collection');
         if (clock() > untilMs - MARGIN_MS) break;
-        if (await this.#remove(blob)) kept.delete(blob.digest);
+        if (await this.#remove(blob, untilMs)) kept.delete(blob.digest);
       }
     } finally {
       const removed = [...condemned].filter((digest) => !kept.has(digest));
-      await catalog.gc.settle(removed, [...kept], clock() + REMEMBERED_MS);
+      await catalog.gc.settle(removed, [...kept], untilMs, clock() + REMEMBERED_MS);
     }
   }
 
   /** Looks at the age again: whoever stored the blob anew meanwhile is about to name it. */
-  async #remove(blob: Candidate): Promise<boolean> {
-    const { objects, signal } = this.#options;
+  async #remove(blob: Candidate, untilMs: number): Promise<boolean> {
+    const { objects, clock, signal } = this.#options;
     const key = blobKey(blob.digest);
     const now = await objects.stat(key, { signal });
     if (now === undefined || now.modifiedMs > this.#cutoff.unnamedBeforeMs) return false;
+    // The answer may have taken its time.
+    if (clock() > untilMs - MARGIN_MS) return false;
     await objects.delete(key, { signal });
     this.#count(blob);
     return true;

@@ -5,6 +5,7 @@ import { checkAborted } from './durable.ts';
 import { BlobSweep } from './gc-blobs.ts';
 import { pruneOstree } from './gc-ostree.ts';
 import { sweepParts } from './gc-parts.ts';
+import type { RepoName } from './names.ts';
 import type { IoOptions, ObjectStore } from './object-store.ts';
 
 export interface GcOptions extends IoOptions {
@@ -15,6 +16,8 @@ export interface GcOptions extends IoOptions {
   readonly graceMs: number;
   /** Commits kept of each OSTree ref, its own included; {@link KEPT_COMMITS} unless given. */
   readonly keptCommits?: number | undefined;
+  /** The same for the refs of those repositories. */
+  readonly keptCommitsIn?: ReadonlyMap<RepoName, number> | undefined;
   /** OSTree commits of devices seen within this time stay; {@link LIVE_DEVICE_MS} unless given. */
   readonly liveMs?: number | undefined;
   /** Counts what would go and removes nothing. */
@@ -63,6 +66,7 @@ export async function collectGarbage(options: GcOptions): Promise<GcReport> {
     unnamedBeforeMs: startedMs - graceMs,
     retiredBeforeMs: startedMs - RETIRED_DELTA_MS,
     keptCommits,
+    keptCommitsIn: options.keptCommitsIn,
     liveSinceMs: startedMs - liveMs,
   };
   const removedRows = dryRun

@@ -9,6 +9,8 @@ import { StorageError } from './errors.ts';
  *                                                  deltas, packs, chunk indexes
  * uploads/<upload id>/<first byte, 16 digits><nonce, 16 hex digits>
  *                                                  the parts of an upload session
+ * quarantine/<algorithm>/<name>/<milliseconds, 16 digits><nonce, 16 hex digits>
+ *                                                  damaged bytes that lay under a blob's key
  * ```
  */
 export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
@@ -18,10 +20,11 @@ export type UploadId = string & { readonly __brand: 'UploadId' };
 
 export const BLOBS_PREFIX = 'blobs/';
 export const UPLOADS_PREFIX = 'uploads/';
+export const QUARANTINE_PREFIX = 'quarantine/';
 
 const UPLOAD_ID = /^[0-9a-f]{32}$/;
 const PART_KEY = /^uploads\/[0-9a-f]{32}\/([0-9]{16})[0-9a-f]{16}$/;
-const KEY = /^(?:blobs|uploads)(?:\/[a-z0-9]{1,128}){2,3}$/;
+const KEY = /^(?:blobs|uploads|quarantine)(?:\/[a-z0-9]{1,128}){2,3}$/;
 
 /** Parses an object key as listed by a driver; `invalid_name` for anything this file never builds. */
 export function parseObjectKey(text: string): ObjectKey {
@@ -88,6 +91,16 @@ export function uploadPartOffset(key: ObjectKey): number | undefined {
 export function uploadOfPart(key: ObjectKey): UploadId | undefined {
   const id = key.startsWith(UPLOADS_PREFIX) ? key.split('/')[1] : undefined;
   return id === undefined || !UPLOAD_ID.test(id) ? undefined : (id as UploadId);
+}
+
+/**
+ * Where the damaged object of a blob's key is put aside at that time; the nonce (16 lowercase hex
+ * digits) keeps two of one moment apart.
+ */
+export function quarantineKey(key: ObjectKey, nowMs: number, nonce: string): ObjectKey {
+  const [, algorithm = '', , name = ''] = key.split('/');
+  const time = Math.max(0, Math.floor(nowMs)).toString().padStart(16, '0');
+  return parseObjectKey(`${QUARANTINE_PREFIX}${algorithm}/${name}/${time}${nonce}`);
 }
 
 export function uploadPrefix(id: UploadId): string {

@@ -17,6 +17,11 @@ export interface IoOptions {
 export interface PutOptions extends IoOptions {
   /** Checked before the object becomes visible; a broken promise leaves nothing behind. */
   readonly expected?: Expected | undefined;
+  /**
+   * Opens a source of the same bytes once more. A driver calls it when it can't go on with the pieces
+   * that it still holds; without it such a put fails. A source that is an array needs none.
+   */
+  readonly reopen?: (() => ByteSource) | undefined;
 }
 
 export interface ObjectStat {
@@ -39,7 +44,7 @@ export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
  * An object is either wholly there and durable or not there at all; it never changes. Errors are
  * `StorageError`: `missing` only when the object is truly absent (ENOENT, 404), `unavailable` when
  * the store fails or does not answer, `no_space` when it is full, `aborted` when the signal fired.
- * Drivers live in `drivers/`, wrappers in `decorators/`; one suite (test/suites) holds for each.
+ * Drivers live in `drivers/`; one suite (test/suites) holds for each.
  */
 export interface ObjectStore {
   /** For messages and logs: `fs:/path`, `s3:bucket`, `memory`. */

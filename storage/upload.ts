@@ -29,6 +29,8 @@ import { findParts, readParts } from './upload-parts.ts';
  */
 const MAX_PARTS = 10_000;
 const EMPTY = digestOf(Buffer.alloc(0));
+/** How often a commit looks for parts that the store does not list. */
+const COMMIT_TRIES = 3;
 /** Sessions looked up at once by a sweep. */
 const SWEEP_BATCH = 100;
 
@@ -147,16 +149,20 @@ export class UploadService {
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     const { signal } = options;
     checkAborted(signal, `commit of upload ${id}`);
-    // A collector that is just removing an old blob of that digest refuses the link for a moment, and
-    // parts may be merged while they are read.
+    // A collector that is just removing an old blob of that digest refuses the link for a moment, parts
+    // may be merged while they are read, and some stores list an object later than it is there.
+    let tries = 0;
+    let created = false;
     const size = await retry(
       async () => {
         const session = await this.get(repo, id);
-        await this.#publish(session, digest, signal);
-        await this.#catalog.repositories.linkBlob(repo, digest, session.size);
+        tries += 1;
+        const mayLag = tries < COMMIT_TRIES;
+        created = (await this.#publish(session, digest, mayLag, signal)) || created;
+        await this.#catalog.repositories.linkBlob(repo, digest, session.size, { created });
         return session.size;
       },
-      { signal },
+      { attempts: COMMIT_TRIES, signal },
     );
     await this.#catalog.uploads.delete(id);
     // The blob is there and linked: parts that can't be removed now must not fail the commit, and
@@ -184,11 +190,8 @@ export class UploadService {
     let sessions = 0;
     for (;;) {
       checkAborted(options.signal, 'sweep of uploads');
-      const stale = await this.#catalog.uploads.stale(beforeMs, SWEEP_BATCH);
-      for (const id of stale) {
-        await this.#catalog.uploads.delete(id);
-        await this.#removeParts(id);
-      }
+      const stale = await this.#catalog.uploads.endStale(beforeMs, SWEEP_BATCH);
+      for (const id of stale) await this.#removeParts(id);
       sessions += stale.length;
       if (stale.length < SWEEP_BATCH) break;
     }
@@ -212,11 +215,13 @@ export class UploadService {
     }
   }
 
+  /** True if the blob was not there before. */
   async #publish(
     session: UploadSession,
     digest: Digest,
+    mayLag: boolean,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const expected = { digest, size: session.size };
     const what = `upload ${session.id}`;
     // One part was digested as it came in: no byte needs to be read again.
@@ -225,32 +230,41 @@ export class UploadService {
     if (known && whole !== digest) throw digestMismatch(what, digest, whole);
     const parts = await findParts(this.#objects, session, signal);
     if (parts === undefined) {
-      if (known && (await this.#objects.stat(blobKey(digest), { signal })) !== undefined) return;
-      throw await this.#lostPart(session);
+      if (known && (await this.#objects.stat(blobKey(digest), { signal })) !== undefined)
+        return false;
+      throw await this.#lostPart(session, mayLag);
     }
     const [only] = parts;
     const fresh = (await this.#objects.stat(blobKey(digest), { signal })) === undefined;
     if (known && fresh && only !== undefined) {
       await this.#objects.move(only.key, blobKey(digest), { signal });
-      return;
+      return true;
     }
     const open = (): AsyncIterable<Uint8Array> => readParts(this.#objects, parts, signal);
+    const check = async (): Promise<void> => {
+      if (!known) await checkBytes(open(), { expected, what, signal });
+    };
     try {
+      // A store that has the blob does not read the source. Checked before the blob is touched: between
+      // that and its link little time must pass, or a collector may have come and gone.
+      if (!fresh) await check();
       const { created } = await this.#objects.put(blobKey(digest), open(), { expected, signal });
-      if (created || known) return;
-      // The store did not read the source: the session's bytes are checked all the same.
-      await checkBytes(open(), { expected, what, signal });
+      if (!created && fresh) await check();
+      return created;
     } catch (error) {
-      throw isStorageError(error, 'missing') ? await this.#lostPart(session) : error;
+      throw isStorageError(error, 'missing') ? await this.#lostPart(session, mayLag) : error;
     }
   }
 
   /** Why a part that the session named is not there; `missing` when the session has ended itself. */
-  async #lostPart(session: UploadSession): Promise<StorageError> {
+  async #lostPart(session: UploadSession, mayLag: boolean): Promise<StorageError> {
     const { id, repo } = session;
     const now = await this.get(repo, id);
     if (now.parts.length !== session.parts.length) {
       return new StorageError('unavailable', `parts of upload ${id} were merged just now`);
+    }
+    if (mayLag) {
+      return new StorageError('unavailable', `the store does not list a part of upload ${id}`);
     }
     return new StorageError('corrupt', `upload ${id} lost a part: cancel it and push again`);
   }

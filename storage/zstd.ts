@@ -1,6 +1,5 @@
-import { compress, decompress } from '@mongodb-js/zstd/bindings.js';
-
 import { StorageError } from './errors.ts';
+import { zstdBinding } from './zstd-binding.ts';
 import {
   BLOCK_HEADER_BYTES,
   CHECKSUM_BYTES,
@@ -36,6 +35,7 @@ export async function compressFrame(raw: Uint8Array, level: number): Promise<Buf
   if (!Number.isInteger(level) || level < 1 || level > MAX_LEVEL) {
     throw new StorageError('invalid_name', `zstd level ${level} is not between 1 and ${MAX_LEVEL}`);
   }
+  const { compress } = await zstdBinding();
   return compress(asBuffer(raw), level);
 }
 
@@ -49,6 +49,7 @@ export async function compressFrame(raw: Uint8Array, level: number): Promise<Buf
 export async function decompressFrame(frame: Uint8Array, rawLength: number): Promise<Buffer> {
   checkFrame(frame, rawLength);
   const bytes = asBuffer(frame);
+  const { decompress } = await zstdBinding();
   let raw: Buffer;
   try {
     raw = await decompress(bytes);

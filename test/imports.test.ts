@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Where each third-party package may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  '@mongodb-js/zstd': ['storage/zstd.ts', 'storage/chunk'],
+  '@mongodb-js/zstd': ['storage/zstd-binding.ts'],
   '@napi-rs/xattr': ['delta/ostree/local', 'delta/agent/targets'],
   '@fastify/busboy': ['server/ostree/push'],
   ajv: ['server'],
@@ -35,6 +35,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'lzma-native': ['delta/codecs'],
   minio: ['storage/drivers'],
   multiformats: ['storage'],
+  pg: ['storage/catalog/postgres', 'bench/nodes'],
   pino: ['server'],
   'prom-client': ['server/observe'],
   'seek-bzip': ['delta/codecs'],

@@ -14,6 +14,22 @@ export function dateMs(answer: HttpAnswer): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
+/**
+ * Throws `captive_portal` for a page that answers in the server's place: 511 (RFC 6585, 6), HTML, or a
+ * redirect of what is never redirected. Discards the answer then.
+ */
+export function expectNoPortal(answer: HttpAnswer, url: string): void {
+  const { status } = answer;
+  const isPage = status < 400 && answer.header('content-type')?.startsWith('text/html') === true;
+  if (!isPage && status !== 511 && status !== 302 && status !== 303 && status !== 307) return;
+  answer.discard();
+  throw new DeviceError(
+    'captive_portal',
+    `${url} is answered by a web page, not by the server: a captive portal or a proxy stands before it`,
+    { detail: { status } },
+  );
+}
+
 /** What an answer that is none of the expected ones means. */
 export function statusError(answer: HttpAnswer, url: string): DeviceError {
   const { status } = answer;

@@ -1,6 +1,6 @@
 import type { Digest } from '../../storage/digest.ts';
-import { dateMs, retryAfterSeconds, statusError } from './answers.ts';
-import { parseDecision } from './decision.ts';
+import { dateMs, expectNoPortal, retryAfterSeconds, statusError } from './answers.ts';
+import { parseDecision, PLAN_KINDS } from './decision.ts';
 import { DeviceError, toDeviceError } from './errors.ts';
 import { readAll, type HttpClient } from './http.ts';
 import { JsonReader } from './json.ts';
@@ -30,7 +30,8 @@ export interface CheckFacts {
 
 /**
  * Asks the first server that answers. A server that is silent or broken is passed over, one that
- * refuses the request is not: `unreachable` when all are silent, `refused` or `bad_answer` otherwise.
+ * refuses the request is not: `unreachable` when all are silent, `captive_portal` when one of those is
+ * hidden by a page, `refused` or `bad_answer` otherwise.
  */
 export async function check(
   options: DeviceOptions,
@@ -38,19 +39,21 @@ export async function check(
   http: HttpClient,
   signal: AbortSignal,
 ): Promise<CheckAnswer> {
-  const faults: string[] = [];
+  const faults: DeviceError[] = [];
   for (const server of options.servers) {
     try {
-      return await ask(`${server}/v1/check`, checkRequest(options, facts), http, signal);
+      return await askServer(`${server}/v1/check`, checkRequest(options, facts), http, signal);
     } catch (error) {
       const fault = toDeviceError(error, server);
-      if (fault.code !== 'unreachable') throw fault;
-      faults.push(fault.message);
+      if (fault.code !== 'unreachable' && fault.code !== 'captive_portal') throw fault;
+      faults.push(fault);
     }
   }
+  const isPortal = faults.some(({ code }) => code === 'captive_portal');
+  const advice = isPortal ? 'log this network in' : 'check the network and --server';
   throw new DeviceError(
-    'unreachable',
-    `no server answers: ${faults.join('; ')}; check the network and --server, the update goes on with the next run`,
+    isPortal ? 'captive_portal' : 'unreachable',
+    `no server answers: ${faults.map(({ message }) => message).join('; ')}; ${advice}, the update goes on with the next run`,
   );
 }
 
@@ -64,12 +67,25 @@ function checkRequest(options: DeviceOptions, facts: CheckFacts): CheckRequest {
     variant: options.platform.variant,
     region: options.region,
     current: current === undefined ? [] : [{ kind: 'oci', name: options.product, digest: current }],
-    accept: ['delta', 'chunks', 'full'],
-    freeBytes: facts.freeBytes,
     metered: options.metered ? true : undefined,
     // An idle device, which asks most often, has nothing to tell.
-    lastResult: lastResult === 'up_to_date' ? undefined : lastResult,
+    ...(lastResult === 'up_to_date' ? {} : { freeBytes: facts.freeBytes, lastResult }),
   };
+}
+
+/** A server of before `accept` could be left out refuses the short request, and gets the long one. */
+async function askServer(
+  url: string,
+  request: CheckRequest,
+  http: HttpClient,
+  signal: AbortSignal,
+): Promise<CheckAnswer> {
+  try {
+    return await ask(url, request, http, signal);
+  } catch (error) {
+    if (!(error instanceof DeviceError) || error.detail['status'] !== 400) throw error;
+    return ask(url, { ...request, accept: PLAN_KINDS }, http, signal);
+  }
 }
 
 async function ask(
@@ -86,6 +102,7 @@ async function ask(
     body: Buffer.from(JSON.stringify(request)),
     signal,
   });
+  expectNoPortal(answer, url);
   const bytes = await readAll(answer, MAX_ANSWER_BYTES);
   if (answer.status === 204) {
     return {

@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs';
 
 import type { ChunkIndex, IndexedChunk } from '../../storage/chunk/chunk-index.ts';
 import { chunkStream } from '../../storage/chunk/fastcdc.ts';
-import { openChunk, planChunkFetch } from '../../storage/chunk/restore.ts';
+import { openChunk, planChunkFetch, type ChunkFetch } from '../../storage/chunk/restore.ts';
+import { chunkTar } from '../../storage/chunk/tar-chunks.ts';
 import { digestOf, type Digest } from '../../storage/digest.ts';
-import { isStorageError } from '../../storage/errors.ts';
+import { StorageError } from '../../storage/errors.ts';
 import { FileAccess } from '../../storage/random-access.ts';
 import { fileSize } from './durable.ts';
 import { DeviceError } from './errors.ts';
@@ -23,32 +24,44 @@ interface PackChunk {
   readonly chunk: IndexedChunk;
 }
 
+/** A frame that is not there, or not whole. */
+const DAMAGE: ReadonlySet<string> = new Set(['corrupt', 'digest_mismatch', 'too_large']);
+
 /** What chunks are looked for and fetched with. */
-export type ChunkEnv = Pick<PlanEnv, 'paths' | 'fetcher' | 'signal'>;
+export type ChunkEnv = Pick<PlanEnv, 'paths' | 'fetcher' | 'signal' | 'buffers'>;
 
 /**
  * Chunks from old tars and from packs. The fetched frames of a pack lie in `<pack>.sparse` at the
  * very places that they have in the pack: the file needs no list of what it holds, for a frame that
- * is not there, or was torn by a crash, does not open.
+ * is not there, or was torn by a crash, does not open. Of one that broke off the half is kept: the
+ * rest is fetched to it, and all of it only if the two do not open together.
  */
 export class ChunkSource {
   readonly #env: ChunkEnv;
   readonly #tars = new Map<Digest, TarChunk>();
   readonly #fetched = new Map<Digest, PackChunk>();
+  /** First bytes of frames that an interrupted run left, by chunk; they may be torn. */
+  readonly #halves = new Map<Digest, number>();
   readonly #files = new Map<string, FileAccess>();
 
   constructor(env: ChunkEnv) {
     this.#env = env;
   }
 
-  /** Offers the chunks of an uncompressed layer. */
-  async addTar(path: string): Promise<void> {
+  /**
+   * Offers the chunks of an uncompressed layer: as layers are cut now, on file boundaries, or as they
+   * were before, as `one-stream`.
+   */
+  async addTar(path: string, cut: 'files' | 'one-stream' = 'files'): Promise<void> {
     if ((await fileSize(path)) === undefined) return;
-    const { signal } = this.#env;
+    const { signal, buffers } = this.#env;
     let offset = 0;
-    for await (const chunk of chunkStream(createReadStream(path, { signal }))) {
+    const source: AsyncIterable<Buffer> = createReadStream(path, { signal });
+    for await (const chunk of cut === 'files' ? chunkTar(source) : chunkStream(source)) {
       this.#tars.set(digestOf(chunk), { path, offset });
       offset += chunk.length;
+      // Once in a buffer of the file, once in one of chunks.
+      buffers.passed(2 * chunk.length);
     }
   }
 
@@ -60,19 +73,26 @@ export class ChunkSource {
       if (offset + rawLength <= size) {
         const bytes = await (await this.#file(path)).read(offset, rawLength);
         if (digestOf(bytes) === digest) this.#tars.set(digest, { path, offset });
+        this.#env.buffers.passed(rawLength);
       }
       offset += rawLength;
       this.#env.signal.throwIfAborted();
     }
   }
 
+  /** True if a chunk of the layer is at hand. */
+  holdsAny(index: ChunkIndex): boolean {
+    return index.chunks.some(({ digest }) => this.#have(digest));
+  }
+
   /** Takes up what an earlier run fetched of what the index needs. */
   async find(index: ChunkIndex): Promise<void> {
     for (const { pack, chunks } of planChunkFetch(index, this.#have)) {
       const found = await this.#findFetched(pack, chunks);
+      const halves = chunks.reduce((sum, { digest }) => sum + (this.#halves.get(digest) ?? 0), 0);
       this.#env.fetcher.found(
         pack,
-        found.reduce((sum, chunk) => sum + chunk.length, 0),
+        found.reduce((sum, chunk) => sum + chunk.length, halves),
       );
       for (const chunk of found) this.#fetched.set(chunk.digest, { pack, chunk });
     }
@@ -96,14 +116,40 @@ export class ChunkSource {
 
   /** Fetches what the index needs and nothing here has. */
   async fetch(index: ChunkIndex): Promise<void> {
-    for (const { pack, range, chunks } of planChunkFetch(index, this.#have)) {
-      const ends = chunks.map((chunk) => chunk.offset + chunk.length);
-      await this.#env.fetcher.range(pack, range, this.#sparsePath(pack), ends, async () => {
-        await this.#forget(this.#sparsePath(pack));
-        for (const chunk of chunks) await this.#openFrame(pack, chunk);
-      });
+    for (const fetch of planChunkFetch(index, this.#have)) {
+      const { pack, chunks } = fetch;
+      const isTorn = await this.#fetchRange(fetch);
+      const [first] = chunks;
+      if (isTorn && first !== undefined) {
+        const { offset: start, length } = first;
+        await this.#fetchRange({
+          ...{ pack, chunks: [first] },
+          range: { start, endExclusive: start + length },
+        });
+      }
       for (const chunk of chunks) this.#fetched.set(chunk.digest, { pack, chunk });
     }
+  }
+
+  /** Goes on after the half of the first frame; true when that frame has to be fetched whole. */
+  async #fetchRange({ pack, range, chunks }: ChunkFetch): Promise<boolean> {
+    const path = this.#sparsePath(pack);
+    const [first] = chunks;
+    const half = this.#halves.get(first?.digest ?? ('' as Digest)) ?? 0;
+    if (first !== undefined) this.#halves.delete(first.digest);
+    const rest = { start: range.start + half, endExclusive: range.endExclusive };
+    const ends = chunks.map((chunk) => chunk.offset + chunk.length);
+    let isTorn = false;
+    await this.#env.fetcher.range(pack, rest, path, ends, async () => {
+      await this.#forget(path);
+      for (const chunk of chunks) {
+        const damage = await this.#damage(pack, chunk);
+        if (damage === undefined) continue;
+        if (chunk !== first || half === 0) throw damage;
+        isTorn = true;
+      }
+    });
+    return isTorn;
   }
 
   readonly #have = (digest: Digest): boolean => this.#tars.has(digest) || this.#fetched.has(digest);
@@ -134,19 +180,35 @@ export class ChunkSource {
     const size = (await fileSize(this.#sparsePath(pack))) ?? 0;
     const found: IndexedChunk[] = [];
     for (const chunk of chunks) {
-      if (chunk.offset + chunk.length > size) continue;
-      try {
-        await this.#openFrame(pack, chunk);
-        found.push(chunk);
-      } catch (error) {
-        const absent =
-          isStorageError(error, 'corrupt') ||
-          isStorageError(error, 'digest_mismatch') ||
-          isStorageError(error, 'too_large');
-        if (!absent) throw error;
-      }
+      const end = chunk.offset + chunk.length;
+      if (end <= size && (await this.#damage(pack, chunk)) === undefined) found.push(chunk);
+      else if (chunk.offset < size) await this.#findHalf(pack, chunk, Math.min(size, end));
     }
     return found;
+  }
+
+  /** What lies of a frame that does not open: up to where holes begin, which read as zeros. */
+  async #findHalf(
+    pack: Digest,
+    { digest, offset, length }: IndexedChunk,
+    end: number,
+  ): Promise<void> {
+    const file = await this.#file(this.#sparsePath(pack));
+    const bytes = await file.read(offset, end - offset);
+    const half = bytes.findLastIndex((byte) => byte !== 0) + 1;
+    // At least a byte has to come: it tells whether the half belongs to it.
+    if (half > 0) this.#halves.set(digest, Math.min(half, length - 1));
+  }
+
+  /** What is wrong with a frame; undefined when it opens. */
+  async #damage(pack: Digest, chunk: IndexedChunk): Promise<StorageError | undefined> {
+    try {
+      await this.#openFrame(pack, chunk);
+      return undefined;
+    } catch (error) {
+      if (error instanceof StorageError && DAMAGE.has(error.code)) return error;
+      throw error;
+    }
   }
 
   async #openFrame(pack: Digest, chunk: IndexedChunk): Promise<Buffer> {

@@ -53,7 +53,7 @@ export function failUnhealthy(result: ResultEvent): void {
 export async function statusCommand(flags: CommandFlags, host: Host): Promise<void> {
   const paths = pathsOf(flags, host);
   const options = await loadOptions(paths.config, flags, host.env, false);
-  const output = createOutput(host, flags.json === true, Date.now);
+  const output = await createOutput(host, flags.json === true, Date.now);
   await printStatus(paths, options, (await openInstant(Date.now))(), output);
 }
 
@@ -91,7 +91,7 @@ export async function runDevice(
 ): Promise<ResultEvent> {
   const paths = pathsOf(flags, host);
   const options = await loadOptions(paths.config, flags, host.env, complete);
-  const output: Output = createOutput(host, flags.json === true, Date.now);
+  const output: Output = await createOutput(host, flags.json === true, Date.now);
   const env: DeviceEnv = {
     paths,
     options,

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 import { formatPlatform } from '../../storage/descriptor.ts';
 import { readSmall, writeDurable } from './durable.ts';
@@ -27,6 +27,8 @@ export interface Flags {
 const MAX_CONFIG_BYTES = 65_536;
 const SERVER_KEY = 'servers';
 const OWNER_ONLY = 0o600;
+/** Random ones of a made-up name, which goes out with each check: no two of a thousand million are the same. */
+const DEVICE_ID_BYTES = 12;
 /** Room for state, reports and what else the machine writes. */
 const DEFAULT_MIN_FREE_BYTES = 1024 * 1024;
 
@@ -80,7 +82,7 @@ function toOptions(
     channel: text('channel') ?? 'latest',
     platform: platform === undefined ? machinePlatform() : parsePlatform(platform),
     region: text('region'),
-    deviceId: text('deviceId') ?? `device-${randomUUID()}`,
+    deviceId: text('deviceId') ?? `device-${randomBytes(DEVICE_ID_BYTES).toString('base64url')}`,
     token: text('token'),
     health: text('health'),
     healthTimeoutMs: count('healthTimeout', 60) * 1000,

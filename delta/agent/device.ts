@@ -11,6 +11,7 @@ import type { Decision, ReportedEvent } from './protocol.ts';
 import { finishRestore } from './restore.ts';
 import { ReportQueue, reportHeader } from './reports.ts';
 import { sendReports } from './send-reports.ts';
+import { PassingBuffers } from './small-memory.ts';
 import { openInstant } from './spend/account-clock.ts';
 import { Budget } from './spend/budget.ts';
 import { StateFile } from './state.ts';
@@ -36,6 +37,8 @@ export interface Device extends DeviceEnv {
   readonly reports: ReportQueue;
   /** What the device may still spend on the wire. */
   readonly budget: Budget;
+  /** Told of what passes through, so that little of it lies about. */
+  readonly buffers: PassingBuffers;
   readonly warn: (message: string) => void;
   /** Queues an event of a decision. */
   report(decision: Decision, event: Omit<ReportedEvent, 'seq' | 'atMs'>): Promise<void>;
@@ -74,6 +77,7 @@ export async function withDevice<T>(
         state,
         reports,
         budget,
+        buffers: new PassingBuffers(),
         warn,
         report: (decision, event) =>
           reports.add(reportHeader(decision, options.region), { ...event, atMs: clock() }),

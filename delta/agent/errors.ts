@@ -9,6 +9,8 @@ export type DeviceErrorCode =
   | 'locked'
   /** No server answered, or a transfer stopped and did not come back. */
   | 'unreachable'
+  /** A log-in page answers in a server's place. */
+  | 'captive_portal'
   /** The server understood and said no. */
   | 'refused'
   /** An answer that does not follow the protocol. */

@@ -11,6 +11,7 @@ import type { Meter, Pacer } from './meter.ts';
 import { PartFile } from './part-file.ts';
 import { fetchStem, type DevicePaths } from './paths.ts';
 import { tryServers, type RetryEnv } from './retry.ts';
+import type { PassingBuffers } from './small-memory.ts';
 import type { SpaceGuard } from './space.ts';
 import type { Budget } from './spend/budget.ts';
 
@@ -21,6 +22,7 @@ export interface FetchEnv extends RetryEnv {
   readonly pacer: Pacer;
   readonly budget: Budget;
   readonly space: SpaceGuard;
+  readonly buffers: PassingBuffers;
   /** Bases of blob URLs, in the order to try. */
   readonly bases: readonly string[];
   /** Bytes that just arrived, or were there already. */
@@ -285,6 +287,7 @@ export class Fetcher {
 
   async #arrived(bytes: number): Promise<void> {
     this.#env.meter.received(bytes);
+    this.#env.buffers.passed(bytes);
     this.#env.onBytes(bytes);
     await this.#env.budget.coverFetch();
     await this.#env.pacer.spend(bytes, this.#env.signal);

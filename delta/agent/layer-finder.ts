@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs';
-
 import { DigestHasher, digestAlgorithm, type Digest } from '../../storage/digest.ts';
 import { FileAccess } from '../../storage/random-access.ts';
+import { hashFile } from './digest-file.ts';
 import { fileSize } from './durable.ts';
 import { layoutBlob } from './paths.ts';
 
@@ -63,8 +62,6 @@ async function digestFile(
   const size = await fileSize(path);
   if (size === undefined) return undefined;
   const hasher = new DigestHasher(digestAlgorithm(diffId));
-  for await (const bytes of createReadStream(path, { signal, highWaterMark: 1 << 20 })) {
-    hasher.update(bytes as Buffer);
-  }
+  await hashFile(path, hasher, signal);
   return hasher.digest() === diffId ? { path, size: hasher.size } : undefined;
 }

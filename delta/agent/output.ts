@@ -1,6 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
-
 import type { Digest } from '../../storage/digest.ts';
+import type { ProgressBar } from './progress-bar.ts';
 import type { PlanKind } from './protocol.ts';
 import { reasonInWords } from './reasons.ts';
 import type { Outcome } from './state.ts';
@@ -68,12 +67,13 @@ export interface Terminal {
 /** Fetch and apply lines come at most this often, and at their ends. */
 const PROGRESS_MS = 100;
 
-const BAR_FORMAT = '{what} [{bar}] {percentage}% {value}/{total} bytes, {rate} kB/s, {left} left';
-
 /** JSON lines on stdout, or prose on stdout with a progress bar on a terminal's stderr. */
-export function createOutput(terminal: Terminal, json: boolean, nowMs: () => number): Output {
-  const bar =
-    !json && terminal.stderr.isTTY === true ? new ProgressBar(terminal.stderr, nowMs) : undefined;
+export async function createOutput(
+  terminal: Terminal,
+  json: boolean,
+  nowMs: () => number,
+): Promise<Output> {
+  const bar = !json && terminal.stderr.isTTY === true ? await openBar(terminal, nowMs) : undefined;
   let lastMs = 0;
   const line = (value: object): void => {
     terminal.stdout.write(`${JSON.stringify(value)}\n`);
@@ -104,46 +104,10 @@ export function createOutput(terminal: Terminal, json: boolean, nowMs: () => num
   };
 }
 
-class ProgressBar {
-  readonly #bar: SingleBar;
-  readonly #nowMs: () => number;
-  #what: string | undefined;
-  /** Where it began, for the rate: what was here already took no time. */
-  #startMs = 0;
-  #startBytes = 0;
-
-  constructor(stream: NodeJS.WritableStream, nowMs: () => number) {
-    this.#nowMs = nowMs;
-    this.#bar = new SingleBar(
-      { stream, format: BAR_FORMAT, hideCursor: false },
-      Presets.shades_classic,
-    );
-  }
-
-  update(what: string, done: number, total: number): void {
-    if (this.#what !== what) {
-      this.stop();
-      this.#startMs = this.#nowMs();
-      this.#startBytes = done;
-      this.#bar.start(total, done, { what, ...this.#pace(done, total) });
-      this.#what = what;
-    }
-    this.#bar.setTotal(total);
-    this.#bar.update(done, { what, ...this.#pace(done, total) });
-  }
-
-  /** The rate since the beginning, and what it makes of the rest. */
-  #pace(done: number, total: number): { readonly rate: string; readonly left: string } {
-    const seconds = (this.#nowMs() - this.#startMs) / 1000;
-    const perSecond = seconds > 0 ? (done - this.#startBytes) / seconds : 0;
-    const left = perSecond > 0 ? `${Math.ceil((total - done) / perSecond)} s` : '-';
-    return { rate: Math.round(perSecond / 1000).toString(), left };
-  }
-
-  stop(): void {
-    if (this.#what !== undefined) this.#bar.stop();
-    this.#what = undefined;
-  }
+/** Where there is no terminal the library is not loaded. */
+async function openBar({ stderr }: Terminal, nowMs: () => number): Promise<ProgressBar> {
+  const { ProgressBar } = await import('./progress-bar.ts');
+  return new ProgressBar(stderr, nowMs);
 }
 
 function describe(event: DeviceEvent): string | undefined {

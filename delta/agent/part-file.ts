@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 
 import { digestAlgorithm, DigestHasher, type Digest } from '../../storage/digest.ts';
+import { hashFile } from './digest-file.ts';
 import { fileSize, readSmall, renameDurable, writeDurable } from './durable.ts';
 
 /** Bytes that may be lost to a power cut; a killed process loses none. */
@@ -38,7 +38,7 @@ export class PartFile {
       const size = (await fileSize(path)) ?? 0;
       if (size > 0 && (etag === undefined || etag === '')) await part.restart(undefined);
       else if (size > 0) {
-        for await (const bytes of createReadStream(path)) part.#hasher.update(bytes as Buffer);
+        await hashFile(path, part.#hasher);
         part.#etag = etag;
       }
       return part;

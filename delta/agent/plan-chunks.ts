@@ -23,10 +23,15 @@ export async function fetchChunks(plan: ChunksPlan, env: PlanEnv): Promise<Fetch
   const outputBytes = [...indexes.values()].reduce((sum, index) => sum + index.rawSize, 0);
   const source = new ChunkSource(env);
   try {
-    for (const diffId of env.base?.image.diffIds ?? []) {
-      if (indexes.size > 0) await source.addTar(layoutBlob(env.base?.path ?? '', diffId));
-    }
     const wanted = [...indexes.values()];
+    const tars = (env.base?.image.diffIds ?? []).map((diffId) =>
+      layoutBlob(env.base?.path ?? '', diffId),
+    );
+    if (wanted.length > 0) for (const tar of tars) await source.addTar(tar);
+    if (!wanted.every((index) => source.holdsAny(index))) {
+      // A server that chunked this layer before layers were cut on file boundaries shares nothing else.
+      for (const tar of tars) await source.addTar(tar, 'one-stream');
+    }
     for (const index of wanted) await source.find(index);
     const { bytes, requests } = source.missing(wanted);
     await env.need({ diskBytes: outputBytes + bytes, fetchBytes: bytes, requests });
@@ -76,6 +81,7 @@ async function apply(
   for (const diffId of new Set(writer.image.diffIds)) {
     if (await writer.adopt(diffId)) continue;
     const index = indexes.get(diffId);
-    if (index !== undefined) await writer.write(diffId, env.space.pass(assemble(index)));
+    if (index !== undefined)
+      await writer.write(diffId, env.buffers.through(env.space.pass(assemble(index))));
   }
 }

@@ -9,7 +9,6 @@ import { parseRelease, parseSourceManifest, type ReleaseImage } from './image.ts
 import { newLayerBytes, type FetchedPlan, type PlanEnv } from './plan.ts';
 import type { DeltaPlan } from './protocol.ts';
 import type { SlotWriter } from './slot-writer.ts';
-import type { SpaceGuard } from './space.ts';
 
 /** Fetches the delta and checks that it leads from what runs to the decision's target. */
 export async function fetchDelta(plan: DeltaPlan, env: PlanEnv): Promise<FetchedPlan> {
@@ -86,7 +85,7 @@ async function apply(delta: DeltaFile, writer: SlotWriter, env: PlanEnv): Promis
       { tar: (diffId) => kept(env.layers.open(diffId)) },
       {
         existing: (output) => kept(openExisting(writer, output)),
-        output: (output, start) => LayerFile.open(writer, env.space, output.diffId, start),
+        output: (output, start) => LayerFile.open(writer, env, output.diffId, start),
       },
       { signal: env.signal, onProgress: env.onApply },
     );
@@ -105,32 +104,34 @@ async function openExisting(
     : undefined;
 }
 
+type LayerEnv = Pick<PlanEnv, 'space' | 'buffers'>;
+
 /** A layer on its way; it becomes part of the slot when the stream has ended. */
 class LayerFile extends Writable {
   readonly #file: FileHandle;
   readonly #writer: SlotWriter;
-  readonly #space: SpaceGuard;
+  readonly #env: LayerEnv;
   readonly #diffId: Digest;
   #at: number;
 
   private constructor(
     file: FileHandle,
     writer: SlotWriter,
-    space: SpaceGuard,
+    env: LayerEnv,
     diffId: Digest,
     start: number,
   ) {
     super({ highWaterMark: 1 << 20 });
     this.#file = file;
     this.#writer = writer;
-    this.#space = space;
+    this.#env = env;
     this.#diffId = diffId;
     this.#at = start;
   }
 
   static async open(
     writer: SlotWriter,
-    space: SpaceGuard,
+    env: LayerEnv,
     diffId: Digest,
     start: number,
   ): Promise<LayerFile> {
@@ -138,7 +139,7 @@ class LayerFile extends Writable {
     if (start === 0) await rm(temp, { force: true });
     const file = await open(temp, start === 0 ? 'w' : 'r+');
     await file.truncate(start);
-    return new LayerFile(file, writer, space, diffId, start);
+    return new LayerFile(file, writer, env, diffId, start);
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
@@ -161,13 +162,14 @@ class LayerFile extends Writable {
 
   async #writeAll(bytes: Buffer): Promise<void> {
     let written = 0;
-    await this.#space.write(bytes.length);
+    await this.#env.space.write(bytes.length);
     while (written < bytes.length) {
       const rest = bytes.length - written;
       const { bytesWritten } = await this.#file.write(bytes, written, rest, this.#at);
       written += bytesWritten;
       this.#at += bytesWritten;
     }
+    this.#env.buffers.passed(bytes.length);
   }
 
   async #finish(): Promise<void> {

@@ -61,7 +61,7 @@ async function applyFull(
     const path = fetchStem(env.paths, layer.digest);
     const maxRawBytes = rawSize(env.decision, diffId) ?? MAX_RAW_BYTES;
     const tar = openLayer(createReadStream(path), { maxRawBytes, signal: env.signal });
-    await writer.write(diffId, env.space.pass(count(tar)));
+    await writer.write(diffId, env.buffers.through(env.space.pass(count(tar))));
     await rm(path, { force: true });
   }
 }

@@ -6,6 +6,7 @@ import type { DevicePaths } from './paths.ts';
 import type { Decision } from './protocol.ts';
 import type { SlotImage } from './slot.ts';
 import type { SlotWriter } from './slot-writer.ts';
+import type { PassingBuffers } from './small-memory.ts';
 import type { SpaceGuard } from './space.ts';
 
 /** What a plan will take, as far as it is known before its download. */
@@ -34,6 +35,7 @@ export interface PlanEnv {
   readonly need: (needs: PlanNeeds) => Promise<void>;
   /** Holds new layers to the floor of the disk while they are written. */
   readonly space: SpaceGuard;
+  readonly buffers: PassingBuffers;
   /** Bytes of new layers made so far; `total` is 0 where it is not known. */
   readonly onApply: (done: number, total: number) => void;
 }

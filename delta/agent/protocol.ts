@@ -36,8 +36,8 @@ export interface CheckRequest {
     readonly name: string;
     readonly digest: Digest;
   }[];
-  /** Plans that the device can carry out. */
-  readonly accept: readonly PlanKind[];
+  /** Plans that the device can carry out; absent, all of them: an idle device says it 744 times a month. */
+  readonly accept?: readonly PlanKind[] | undefined;
   readonly freeBytes?: number | undefined;
   readonly metered?: boolean | undefined;
   readonly lastResult?: string | undefined;
@@ -174,6 +174,14 @@ export interface ReleaseFacts {
   readonly digest: Digest;
   readonly pushedMs: number;
   readonly platforms: readonly PlatformFacts[];
+  /** How devices may take it; the first that names a device's region holds. */
+  readonly paces?: readonly PaceFacts[] | undefined;
+}
+
+/** Of the configuration of the origin, told to caches that have to answer alone. */
+export interface PaceFacts extends Pick<Decision, 'maxBps' | 'notBeforeMs' | 'installWindow'> {
+  /** A pattern of regions. */
+  readonly regions: string;
 }
 
 export interface PlatformFacts {

@@ -12,6 +12,7 @@ const WORDS: Readonly<Record<string, string>> = {
   no_space: 'the disk has too little room',
   plan_needs_more: 'the plans want more memory than the device has',
   unreachable: 'no server answered',
+  captive_portal: 'a log-in page stands before the servers',
   unhealthy: 'the release was unhealthy and the device went back',
   no_plan_worked: 'no plan of the decision led to the release',
 };

@@ -10,7 +10,7 @@ import { rollback } from './rollback.ts';
 
 /** `rivulet-device releases`. */
 export async function releasesCommand(flags: CommandFlags, host: Host): Promise<void> {
-  const output = createOutput(host, flags.json === true, Date.now);
+  const output = await createOutput(host, flags.json === true, Date.now);
   await printReleases(pathsOf(flags, host), output);
 }
 

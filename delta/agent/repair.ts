@@ -108,7 +108,8 @@ async function remakeByChunks(
     throw new DeviceError('corrupt', `the chunk index ${digest} makes ${index.diffId}`);
   }
   const place = layoutBlob(release.path, diffId);
-  const source = new ChunkSource({ paths: device.paths, fetcher, signal: device.signal });
+  const { paths, signal, buffers } = device;
+  const source = new ChunkSource({ paths, fetcher, signal, buffers });
   try {
     await source.addSound(place, index);
     await source.find(index);
@@ -141,11 +142,11 @@ async function writeLayer(
   place: string,
   diffId: Digest,
   source: AsyncIterable<Uint8Array>,
-  { paths, options, signal }: Device,
+  { paths, options, signal, buffers }: Device,
 ): Promise<void> {
   const temp = `${place}.tmp`;
   const guarded = new SpaceGuard(paths.root, options.minFreeBytes).pass(source);
-  await writeLayerFile(temp, diffId, guarded, signal);
+  await writeLayerFile(temp, diffId, buffers.through(guarded), signal);
   await renameDurable(temp, place);
 }
 

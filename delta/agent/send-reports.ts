@@ -1,4 +1,4 @@
-import { statusError } from './answers.ts';
+import { expectNoPortal, statusError } from './answers.ts';
 import { readAll, type HttpClient } from './http.ts';
 import type { EventsRequest } from './protocol.ts';
 import type { QueuedReport, ReportQueue } from './reports.ts';
@@ -65,6 +65,7 @@ async function post(batch: Batch, env: SendEnv): Promise<'taken' | 'refused' | '
         body,
         signal: env.signal,
       });
+      expectNoPortal(answer, url);
       await readAll(answer, MAX_ANSWER_BYTES);
       if (answer.status >= 200 && answer.status < 300) return 'taken';
       if (FINAL.has(answer.status)) return 'refused';

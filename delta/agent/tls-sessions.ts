@@ -1,3 +1,4 @@
+import type { KeptSession, SessionStore } from './connect.ts';
 import { readSmall, writeDurable } from './durable.ts';
 import { toDeviceError } from './errors.ts';
 import { JsonReader } from './json.ts';
@@ -9,18 +10,17 @@ const MAX_SESSION_BYTES = 8192;
 const MAX_AGE_MS = 24 * 3_600_000;
 const OWNER_ONLY = 0o600;
 
-interface Session {
+interface Session extends KeptSession {
   /** Host and port that the handshake verified. */
   readonly host: string;
   readonly savedMs: number;
-  readonly ticket: Buffer;
 }
 
 /**
  * TLS sessions kept between runs, so that a check an hour costs no whole handshake: tls-sessions.json,
  * for the owner's eyes. A session is offered to the very host and port that it came from.
  */
-export class TlsSessions {
+export class TlsSessions implements SessionStore {
   readonly #path: string;
   readonly #nowMs: () => number;
   #sessions: readonly Session[];
@@ -46,25 +46,30 @@ export class TlsSessions {
     }
   }
 
-  get(host: string): Buffer | undefined {
+  get(host: string): KeptSession | undefined {
     const found = this.#sessions.find((session) => session.host === host);
     if (found === undefined) return undefined;
     const ageMs = this.#nowMs() - found.savedMs;
-    return ageMs >= 0 && ageMs < MAX_AGE_MS ? found.ticket : undefined;
+    return ageMs >= 0 && ageMs < MAX_AGE_MS ? found : undefined;
   }
 
-  keep(host: string, ticket: Buffer): void {
+  keep(host: string, { ticket, isTls13 }: KeptSession): void {
     if (ticket.length > MAX_SESSION_BYTES) return;
-    const others = this.#sessions.filter((session) => session.host !== host);
-    const session = { host, ticket, savedMs: this.#nowMs() };
-    this.#sessions = [...others, session].slice(-MAX_SESSIONS);
+    this.forget(host);
+    const session = { host, ticket, isTls13, savedMs: this.#nowMs() };
+    this.#sessions = [...this.#sessions, session].slice(-MAX_SESSIONS);
+    this.#isChanged = true;
+  }
+
+  forget(host: string): void {
+    this.#sessions = this.#sessions.filter((session) => session.host !== host);
     this.#isChanged = true;
   }
 
   async save(): Promise<void> {
     if (!this.#isChanged) return;
-    const sessions = this.#sessions.map(({ host, savedMs, ticket }) => ({
-      ...{ host, savedMs },
+    const sessions = this.#sessions.map(({ host, savedMs, isTls13, ticket }) => ({
+      ...{ host, savedMs, isTls13 },
       ticket: ticket.toString('base64'),
     }));
     await writeDurable(this.#path, `${JSON.stringify({ sessions })}\n`, OWNER_ONLY);
@@ -80,6 +85,7 @@ async function readSessions(path: string): Promise<readonly Session[]> {
     .map((session) => ({
       host: session.string('host', 300),
       savedMs: session.count('savedMs'),
+      isTls13: session.has('isTls13') && session.scalar('isTls13') === true,
       ticket: Buffer.from(session.string('ticket', 2 * MAX_SESSION_BYTES), 'base64'),
     }));
 }

@@ -111,6 +111,7 @@ function planEnv(work: Work, plan: Plan, space: SpaceGuard): PlanEnv {
     fetcher,
     signal: device.signal,
     space,
+    buffers: device.buffers,
     need: async ({ diskBytes, fetchBytes, requests }) => {
       budget.plan(fetchBytes, requests);
       const here = await ownBytes(paths.fetch);

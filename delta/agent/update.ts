@@ -45,7 +45,7 @@ export async function update(
   } catch (error) {
     const fault = toDeviceError(error, 'the update');
     await recordFailure(device, fault);
-    if (fault.code !== 'aborted' && fault.code !== 'unreachable') await device.sendReports();
+    if (fault.code !== 'aborted' && !isNoLink(fault)) await device.sendReports();
     throw fault;
   }
 }
@@ -164,11 +164,15 @@ async function ask(device: Device, current: Digest | undefined): Promise<CheckAn
     return await check(options, facts, http, signal);
   } catch (error) {
     const decision = unfinished(device, current);
-    if (!(error instanceof DeviceError) || error.code !== 'unreachable') throw error;
+    if (!(error instanceof DeviceError) || !isNoLink(error)) throw error;
     if (decision === undefined) throw error;
     device.warn(`${error.message}; going on with decision ${decision.id}`);
     return { kind: 'update', decision };
   }
+}
+
+function isNoLink({ code }: DeviceError): boolean {
+  return code === 'unreachable' || code === 'captive_portal';
 }
 
 function unfinished(device: Device, current: Digest | undefined): Decision | undefined {

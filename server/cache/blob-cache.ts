@@ -25,6 +25,7 @@ export class BlobCache {
   readonly #reads: BlockReads;
   readonly #sizes = new Map<string, Promise<number>>();
   #leases = 0;
+  #waiting = 0;
 
   constructor(options: BlobCacheOptions) {
     this.#options = options;
@@ -77,7 +78,10 @@ export class BlobCache {
     }
     this.#countRequest(entry, first, fresh);
     const relieve = (): Promise<boolean> => this.#open.relieve(entry);
+    const waits = entry.fill?.file.has(first) === false ? 1 : 0;
+    this.#waiting += waits;
     return this.#lend({ ...common, fill: entry.fill, relieve }, first, () => {
+      this.#waiting -= waits;
       this.#open.release(entry);
     });
   }
@@ -121,18 +125,60 @@ export class BlobCache {
   }
 
   /** Brings all of a blob here, if it is not yet, and checks it. */
-  async keep(digest: Digest, size: number, { signal }: IoOptions): Promise<void> {
-    if (size === 0) return;
-    const range = { start: 0, endExclusive: size };
-    const entry = await this.#open.hold({ digest, size }, range);
+  async keep(blob: OriginBlob, { signal }: IoOptions): Promise<void> {
+    if (blob.size === 0) return;
+    const range = { start: 0, endExclusive: blob.size };
+    const entry = await this.#open.hold(blob, range);
     const { fill } = entry;
     const reader = fill?.join(range);
     try {
       await fill?.verified(signal);
+      await this.#open.note(entry);
     } finally {
       if (reader !== undefined) fill?.leave(reader);
       this.#open.release(entry);
     }
+  }
+
+  /**
+   * Brings a range of a blob here that is not empty, as far as it is not yet: `admit` is asked first, with
+   * the bytes that it takes. False when that says no.
+   */
+  async keepRange(
+    blob: OriginBlob,
+    range: ByteRange,
+    { admit, signal }: { readonly admit: (bytes: number) => Promise<boolean> } & IoOptions,
+  ): Promise<boolean> {
+    const entry = await this.#open.hold(blob, range);
+    try {
+      const { fill } = entry;
+      const gaps = fill?.file.missing(range) ?? [];
+      if (fill === undefined || gaps.length === 0) return true;
+      const lacking = gaps.reduce((sum, { start, endExclusive }) => sum + endExclusive - start, 0);
+      if (!(await admit(lacking))) return false;
+      const reader = fill.join(range);
+      try {
+        for (let block = reader.first; block < reader.end; block += 1) {
+          await fill.ready(reader, block, signal);
+        }
+      } finally {
+        fill.leave(reader);
+      }
+      await this.#open.note(entry);
+      return true;
+    } finally {
+      this.#open.release(entry);
+    }
+  }
+
+  /** True if these ranges of a blob are here, or all of it; they may end past the blob. */
+  has(digest: Digest, ranges: readonly ByteRange[]): Promise<boolean> {
+    return this.#open.has(digest, ranges);
+  }
+
+  /** Readers that began with bytes that were not here. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
   /** Takes a blob's first bytes, which somebody has fetched: whole blocks, or all of it. */

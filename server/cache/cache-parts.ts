@@ -11,9 +11,11 @@ import type { Logger } from '../observe/logger.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import { BlobCache } from './blob-cache.ts';
 import { LiveTracker } from './live.ts';
-import { Mirror } from './mirror.ts';
+import type { Mirror } from './mirror/mirror.ts';
+import { openMirror } from './mirror/open-mirror.ts';
 import { OriginApi } from './origin-api.ts';
 import { KnownFiles } from './ostree/known-files.ts';
+import { openRepos, type CachedRepos } from './ostree/open-repos.ts';
 import { ForeignCheck } from './registries/foreign-check.ts';
 import { openSources, readTls, type RegistrySource } from './registries/sources.ts';
 import { Releases } from './releases.ts';
@@ -53,6 +55,7 @@ export interface CacheParts {
   readonly releases: Releases;
   readonly blobs: BlobCache;
   readonly knownFiles: KnownFiles;
+  readonly repos: CachedRepos;
   readonly fillRetry: RetryPolicy;
   readonly mirror: Mirror;
   readonly live: LiveTracker;
@@ -92,7 +95,7 @@ export async function openParts(
   const releases = await Releases.open({ ...base, documents });
   const origin = new OriginApi(upstream, config.region);
   const isPinned = (digest: Digest): boolean => mirror.isPinned(digest);
-  const { budgetBytes, refreshMs, mirror: fetchAhead } = config;
+  const { budgetBytes } = config;
   const source = new UpstreamBlobs(upstream);
   const { ostreeFiles } = catalog;
   const knownFiles = await KnownFiles.open({ ...base, ostreeFiles, budgetBytes });
@@ -102,25 +105,22 @@ export async function openParts(
   const blobs = new BlobCache({ ...base, ...kept, blobs: source, retry });
   opened.push(() => blobs.close());
   opened.push(startSweep({ folder, objects, isOpen: (digest) => blobs.isOpen(digest) }, logger));
-  const mirror: Mirror = new Mirror({
-    ...base,
-    releases,
-    live: catalog.live,
-    objects,
-    blobs,
-    fetchAhead,
-    refreshMs,
-    maxPinnedBytes: Math.floor(budgetBytes / 2),
-  });
-  const onNew = (): void => {
-    mirror.poke();
-  };
-  const live = new LiveTracker({ ...base, versions: catalog.live, onNew });
-  const reports = new ReportSender({ ...base, queue: catalog.reports, origin });
   const { members } = catalog;
   const needed = registries.length > 0 || (await members.any());
   const foreign = new ForeignCheck({ ...base, blobs: source, members, needed });
-  const stores = { blobs, knownFiles, fillRetry: retry, registries, foreign, upstreamTls };
+  const repos = openRepos({ ...base, knownFiles, blobs, retry });
+  const mirror: Mirror = openMirror({ ...base, releases, blobs, foreign, repos });
+  const onNew = (): void => {
+    mirror.poke();
+  };
+  const live = new LiveTracker({
+    ...base,
+    versions: catalog.live,
+    commits: catalog.liveCommits,
+    onNew,
+  });
+  const reports = new ReportSender({ ...base, queue: catalog.reports, origin });
+  const stores = { blobs, knownFiles, repos, fillRetry: retry, registries, foreign, upstreamTls };
   return { ...base, ...stores, origin, releases, mirror, live, reports };
 }
 

@@ -8,7 +8,7 @@ import { createCacheAccess, type CacheAccess } from './cache-access.ts';
 import type { CacheParts } from './cache-parts.ts';
 import { createCheckRoute } from './check-routes.ts';
 import { createEventRoute } from './event-routes.ts';
-import { createOstreeHandlers } from './ostree/create-handlers.ts';
+import { OstreeHandlers } from './ostree/handlers.ts';
 import { createCachedOstreeRoute } from './ostree/routes.ts';
 import { createMirrorRegistry } from './manifest-routes.ts';
 import { createPushForward } from './push-forward.ts';
@@ -36,7 +36,7 @@ export function createRoutes(
     limiter.byPrincipal,
     createCachedBlobRoute(blobs, foreign),
     createMirrorRegistry({ ...parts, names, registries }),
-    createCachedOstreeRoute(createOstreeHandlers(parts), originUrl),
+    createCachedOstreeRoute(new OstreeHandlers({ ...parts, ...parts.repos }), originUrl),
     createCheckRoute({ ...parts, originUrl, authorize: access?.product }),
     createEventRoute(parts),
     createStatusRoute(parts),

@@ -16,7 +16,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import { sendJson } from '../oci/respond.ts';
 import { askedPlatform, currentDigest, decide } from '../updates/decide.ts';
 import { checkSchema } from '../updates/kinds.ts';
-import { decideOstree } from '../updates/ostree/decide.ts';
+import { currentCommit, decideOstree } from '../updates/ostree/decide.ts';
 import { checkLabels, type DecideEnv, type DecideOutcome } from '../updates/outcome.ts';
 import { cacheUrlOf } from './cache-url.ts';
 import { cameBy } from './came-by.ts';
@@ -27,7 +27,7 @@ import { sendOriginAnswer, type OriginAnswer, type OriginApi } from './origin-ap
 import type { Releases } from './releases.ts';
 
 export interface CheckRouteOptions {
-  readonly config: Pick<CacheConfig, 'publicUrl' | 'offlineMs'>;
+  readonly config: Pick<CacheConfig, 'publicUrl' | 'region' | 'offlineMs'>;
   readonly originUrl: string;
   /** Throws when the caller may not read that product. */
   readonly authorize?: ((x: Exchange, product: string) => void) | undefined;
@@ -81,9 +81,13 @@ async function check(x: Exchange, options: CheckRouteOptions): Promise<void> {
   stopTimer();
 }
 
-/** Of images only: their deltas are what is fetched ahead. */
 async function noteLive(live: LiveTracker, ask: CheckRequest | OstreeCheckRequest): Promise<void> {
-  if (ask.kind === 'ostree') return;
+  if (ask.kind === 'ostree') {
+    const checksum = currentCommit(ask);
+    if (checksum === undefined) return;
+    await live.seenCommit({ repo: ask.product, ref: ask.channel, checksum });
+    return;
+  }
   const current = currentDigest(ask);
   if (current === undefined) return;
   const { product, channel } = ask;
@@ -110,7 +114,10 @@ function decideAlone(
   if (ageSeconds === undefined || ageSeconds * 1000 > config.offlineMs) {
     throw new HttpError('unavailable', 'the origin does not answer', { cause });
   }
-  const env = { deviceId: device, nowMs: clock(), servers: [...cacheUrls, originUrl] };
+  const env = {
+    ...{ deviceId: device, nowMs: clock(), region: config.region },
+    servers: [...cacheUrls, originUrl],
+  };
   const outcome = decideFrom(releases, ask, env, cause);
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader(AGE_HEADER, ageSeconds.toString());

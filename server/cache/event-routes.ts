@@ -67,14 +67,19 @@ async function report(x: Exchange, options: EventRouteOptions, id: string): Prom
   sendJson(x.res, 202, { recorded: 0, queued: body.events.length });
 }
 
-/** A device that reports `healthy` runs the target now: an image's next delta may be fetched ahead. */
+/** A device that reports `healthy` runs the target now: its next delta may be fetched ahead. */
 async function noteLive(
   live: LiveTracker,
   report: EventsRequest | OstreeEventsRequest,
 ): Promise<void> {
-  if (report.kind === 'ostree') return;
-  const { decision, events } = report;
+  const { events } = report;
   if (!events.some(({ type }) => type === 'healthy')) return;
+  if (report.kind === 'ostree') {
+    const { product: repo, channel: ref, to: checksum } = report.decision;
+    await live.seenCommit({ repo, ref, checksum });
+    return;
+  }
+  const { decision } = report;
   const { product, channel, platform, to } = decision;
   await live.seen({ product, channel, platform, current: to });
 }

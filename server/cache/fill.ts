@@ -13,8 +13,9 @@ import { Waiters } from './waiters.ts';
 const MAX_RUNS = 4;
 /** A run that is no further than this from a wanted block will bring it soon enough. */
 const NEAR_BLOCKS = 4;
-/** A blob whose blocks go bad on disk that often in a row is given up. */
-const MAX_VERIFY_TRIES = 3;
+/** A blob is given up when one of its blocks goes bad on disk that often, or so many do together. */
+const MAX_BLOCK_FAULTS = 3;
+const MAX_BLOB_FAULTS = 32;
 
 /** What is at the origin now is another blob. */
 const OTHER_BLOB: ReadonlySet<StorageErrorCode> = new Set(['size_mismatch', 'digest_mismatch']);
@@ -62,7 +63,8 @@ export class Fill {
   /** The last run failed; nothing is fetched until somebody waits for a block again. */
   #paused = false;
   #verifying: Promise<void> | undefined;
-  #verifyTries = 0;
+  /** How often each was bad when it was looked at, since the blob was last right. */
+  readonly #blockFaults = new Map<unknown, number>();
   #broken: StorageError | undefined;
   #busy = false;
 
@@ -231,7 +233,7 @@ export class Fill {
     const check = async (): Promise<void> => {
       try {
         if (await file.verify({ signal: this.#abort.signal })) {
-          this.#verifyTries = 0;
+          this.#blockFaults.clear();
           this.#verifiedWaiters.resolve(() => true);
           return;
         }
@@ -242,9 +244,7 @@ export class Fill {
           }),
         );
       } catch (error) {
-        this.#verifyTries += 1;
-        const damaged = error instanceof StorageError && error.code === 'corrupt';
-        if (damaged && this.#verifyTries < MAX_VERIFY_TRIES) {
+        if (error instanceof StorageError && error.code === 'corrupt' && this.#bears(error)) {
           logger.warn({ digest: file.digest, err: error }, 'a damaged block is fetched again');
         } else {
           this.#failed(error);
@@ -255,6 +255,15 @@ export class Fill {
       this.#verifying = undefined;
       this.#pump();
     });
+  }
+
+  /** Counts a damaged block; false when it is time to give up. */
+  #bears({ detail }: StorageError): boolean {
+    const { start } = { start: undefined, ...detail };
+    const faults = (this.#blockFaults.get(start) ?? 0) + 1;
+    this.#blockFaults.set(start, faults);
+    const all = [...this.#blockFaults.values()].reduce((sum, count) => sum + count, 0);
+    return faults < MAX_BLOCK_FAULTS && all < MAX_BLOB_FAULTS;
   }
 
   /** More than the waited-for blocks is fetched. */

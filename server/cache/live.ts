@@ -1,3 +1,4 @@
+import type { LiveCommit, LiveCommits } from '../../storage/catalog/cache-live-commits.ts';
 import type { LiveVersion, LiveVersions } from '../../storage/catalog/cache-live.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -8,40 +9,48 @@ const MAX_REMEMBERED = 10_000;
 /** A version that no device was seen with for so long is not mirrored any more. */
 export const LIVE_MS = 30 * 24 * 3_600_000;
 
+export interface LiveTrackerOptions {
+  readonly versions: LiveVersions;
+  readonly commits: LiveCommits;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Told of a version that was not known before. */
+  readonly onNew: () => void;
+}
+
 /** Notes which versions devices of the region run. */
 export class LiveTracker {
-  readonly #versions: LiveVersions;
-  readonly #logger: Logger;
-  readonly #clock: Clock;
-  readonly #onNew: () => void;
+  readonly #options: LiveTrackerOptions;
   readonly #written = new Map<string, number>();
 
-  constructor(options: {
-    readonly versions: LiveVersions;
-    readonly logger: Logger;
-    readonly clock: Clock;
-    /** Told of a version that was not known before. */
-    readonly onNew: () => void;
-  }) {
-    this.#versions = options.versions;
-    this.#logger = options.logger;
-    this.#clock = options.clock;
-    this.#onNew = options.onNew;
+  constructor(options: LiveTrackerOptions) {
+    this.#options = options;
   }
 
   /** A note that can't be written does not fail the request that brought it. */
   async seen(version: LiveVersion): Promise<void> {
     const { product, channel, platform, current } = version;
     const key = JSON.stringify([product, channel, platform, current]);
-    const nowMs = this.#clock();
+    await this.#note(key, (nowMs) => this.#options.versions.seen(version, nowMs));
+  }
+
+  /** As {@link seen}. */
+  async seenCommit(commit: LiveCommit): Promise<void> {
+    const key = JSON.stringify([commit.repo, commit.ref, commit.checksum]);
+    await this.#note(key, (nowMs) => this.#options.commits.seen(commit, nowMs));
+  }
+
+  async #note(key: string, write: (nowMs: number) => Promise<boolean>): Promise<void> {
+    const { clock, onNew, logger } = this.#options;
+    const nowMs = clock();
     if (nowMs - (this.#written.get(key) ?? -Infinity) < WRITE_AGAIN_MS) return;
     if (this.#written.size >= MAX_REMEMBERED) this.#written.clear();
     this.#written.set(key, nowMs);
     try {
-      if (await this.#versions.seen(version, nowMs)) this.#onNew();
+      if (await write(nowMs)) onNew();
     } catch (error) {
       this.#written.delete(key);
-      this.#logger.warn({ err: error }, 'cannot note a live version');
+      logger.warn({ err: error }, 'cannot note a live version');
     }
   }
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../../storage/clock.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { StorageError } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
+import { sparseHas } from '../../storage/sparse/sparse-has.ts';
 import { SparseFile } from '../../storage/sparse/sparse-store.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -57,6 +58,19 @@ export class OpenBlobs {
   async sizeOf(digest: Digest): Promise<number | undefined> {
     await this.#entries.get(digest)?.going;
     return this.#entries.get(digest)?.fill?.file.size;
+  }
+
+  /** True if these ranges of a blob are here, or all of it; they may end past the blob. */
+  async has(digest: Digest, ranges: readonly ByteRange[]): Promise<boolean> {
+    const row = await this.#options.catalog.objects.get(digest);
+    if (row === undefined || row.complete) return row !== undefined;
+    const { size } = row;
+    const within = ranges.flatMap(({ start, endExclusive }) =>
+      start < size ? [{ start, endExclusive: Math.min(endExclusive, size) }] : [],
+    );
+    const open = this.#entries.get(digest)?.fill?.file;
+    if (open !== undefined) return within.every((range) => open.has(range));
+    return sparseHas(this.#options.folder, row, within);
   }
 
   /**
@@ -131,6 +145,11 @@ export class OpenBlobs {
     if (await this.#eviction.fit(entry.digest)) return;
     entry.reserved -= lacking;
     throw new StorageError('no_space', `${entry.digest}: ${lacking} bytes do not fit the budget`);
+  }
+
+  /** Writes down what a blob has now, for those who ask the catalog. */
+  async note(entry: BlobEntry): Promise<void> {
+    if (entry.fill !== undefined && entry.going === undefined) await this.#note(entry, entry.fill);
   }
 
   /** After the disk turned out to be full. */

@@ -8,7 +8,7 @@ import type { Exchange, RawRoute } from '../http/exchange.ts';
 import type { Contract } from '../http/validate.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { sendJson } from '../oci/respond.ts';
-import type { Mirror } from './mirror.ts';
+import type { Mirror } from './mirror/mirror.ts';
 import type { KnownFiles } from './ostree/known-files.ts';
 import type { RegistrySource } from './registries/sources.ts';
 import type { Releases } from './releases.ts';
@@ -83,6 +83,7 @@ async function sendStatus({ res }: Exchange, options: StatusRouteOptions): Promi
     queuedReports: reports.queued,
     droppedReports: reports.dropped,
     mirrored: await mirror.mirrored(),
+    mirror: mirror.status,
   });
 }
 

@@ -18,7 +18,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   delta: async () => (await import('./commands/delta.ts')).addDelta,
   status: async () => (await import('./commands/status.ts')).addStatus,
   gc: async () => (await import('./commands/gc.ts')).addGc,
+  retention: async () => (await import('./commands/retention.ts')).addRetention,
   fsck: async () => (await import('./commands/fsck.ts')).addFsck,
+  backup: async () => (await import('./commands/backup.ts')).addBackup,
+  restore: async () => (await import('./commands/restore.ts')).addRestore,
+  'migrate-catalog': async () => (await import('./commands/migrate-catalog.ts')).addMigrateCatalog,
+  'migrate-store': async () => (await import('./commands/migrate-store.ts')).addMigrateStore,
   token: async () => (await import('./commands/token.ts')).addToken,
 };
 

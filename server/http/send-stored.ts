@@ -1,4 +1,5 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
+import { openVerified } from '../../storage/verified-open.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenRange } from './joined-reader.ts';
 import { OpenFile } from './open-file.ts';
@@ -13,9 +14,13 @@ export async function sendStored(x: Exchange, blobs: BlobStore, head: BlobHead):
     await sendFile(x, head, file);
     return true;
   }
-  const stat = await blobs.stat(head.digest, { signal: x.signal });
+  const { digest } = head;
+  const stat = await blobs.stat(digest, { signal: x.signal });
   if (stat === undefined) return false;
-  const open: OpenRange = (range, signal) => blobs.open(head.digest, { range, signal });
+  const open: OpenRange =
+    x.req.method === 'HEAD'
+      ? (range, signal) => blobs.open(digest, { range, signal })
+      : await openVerified(blobs, digest, stat.size, { signal: x.signal });
   await sendBlob(x, { ...head, size: stat.size, open });
   return true;
 }

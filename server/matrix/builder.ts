@@ -1,17 +1,18 @@
 import type { JobOutcome } from '../../delta/job.ts';
+import { runFormJob, type FormWorkDeps } from '../../delta/oci/zstd-chunked/form-job.ts';
 import { runOstreeDeltaJob, type OstreeWorkDeps } from '../../delta/ostree/matrix/delta-job.ts';
 import { runDeltaJob, runLayerJob, type WorkDeps } from '../../delta/work.ts';
 import type { Logger } from '../observe/logger.ts';
 
 /** A job that ended. */
 export interface JobReport {
-  readonly job: 'layer' | 'delta' | 'static-delta';
+  readonly job: 'layer' | 'delta' | 'static-delta' | 'zstd-chunked';
   readonly outcome: JobOutcome['kind'];
   readonly durationMs: number;
 }
 
 export interface BuilderOptions {
-  readonly work: WorkDeps & OstreeWorkDeps & { readonly signal: AbortSignal };
+  readonly work: WorkDeps & OstreeWorkDeps & FormWorkDeps & { readonly signal: AbortSignal };
   /** Names the claims; unique among all builders. */
   readonly owner: string;
   readonly logger: Logger;
@@ -26,7 +27,7 @@ const FAULT_PAUSE_MS = 5000;
 
 /**
  * Claims and does one job after the other until the signal fires: layers first, since a delta's
- * device may fall back to their chunks; then images' deltas, then those of OSTree commits. A job that ends in a fault of its own says so in its row;
+ * device may fall back to their chunks; then images' deltas, then those of OSTree commits, then zstd:chunked forms. A job that ends in a fault of its own says so in its row;
  * one that throws is logged, and its lease runs out.
  */
 export async function runBuilder(options: BuilderOptions): Promise<void> {
@@ -36,7 +37,8 @@ export async function runBuilder(options: BuilderOptions): Promise<void> {
       const worked =
         (await chunkLayer(options)) ||
         (await buildDelta(options)) ||
-        (await buildStaticDelta(options));
+        (await buildStaticDelta(options)) ||
+        (await buildForm(options));
       if (!worked) await idle(IDLE_MS);
     } catch (error) {
       logger.error({ err: error }, 'a build job broke; its row is taken again when its lease ends');
@@ -78,5 +80,17 @@ async function buildStaticDelta(options: BuilderOptions): Promise<boolean> {
   const durationMs = Math.round(performance.now() - startMs);
   logger.info({ repo, ref, from, to, durationMs, ...outcome }, 'static delta job ended');
   onReport({ job: 'static-delta', outcome: outcome.kind, durationMs });
+  return true;
+}
+
+async function buildForm({ work, owner, logger, onReport }: BuilderOptions): Promise<boolean> {
+  const claim = await work.catalog.zstdChunked.claim(owner, work.leaseMs);
+  if (claim === undefined) return false;
+  const { repo, source } = claim.image;
+  const startMs = performance.now();
+  const outcome = await runFormJob(work, claim);
+  const durationMs = Math.round(performance.now() - startMs);
+  logger.info({ repo, source, durationMs, ...outcome }, 'zstd:chunked job ended');
+  onReport({ job: 'zstd-chunked', outcome: outcome.kind, durationMs });
   return true;
 }

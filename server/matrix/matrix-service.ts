@@ -5,6 +5,7 @@ import type { RepoName, Tag } from '../../storage/names.ts';
 import type { JobReport } from './builder.ts';
 import { BuilderPool } from './builder-pool.ts';
 import type { ServerConfig } from '../config.ts';
+import { FormPlanner } from './form-planner.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { MatrixPlanner } from './matrix-planner.ts';
 import { OstreePlanner } from './ostree-planner.ts';
@@ -14,7 +15,10 @@ import type { Metrics } from '../observe/metrics.ts';
 import { ImageReader } from '../updates/images.ts';
 
 export interface MatrixOptions {
-  readonly config: Pick<ServerConfig, 'data' | 'store' | 'matrix' | 'uploads' | 'logLevel'>;
+  readonly config: Pick<
+    ServerConfig,
+    'data' | 'store' | 'catalog' | 'matrix' | 'uploads' | 'logLevel' | 'zstdChunked'
+  >;
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly logger: Logger;
@@ -46,19 +50,23 @@ export interface MatrixService {
 export function startMatrix(options: MatrixOptions): MatrixService {
   const { config, blobs, catalog, logger, metrics, clock } = options;
   const stop = new AbortController();
+  const images = new ImageReader(blobs);
   const planner = new MatrixPlanner({
     catalog,
-    images: new ImageReader(blobs),
+    images,
     matrix: config.matrix,
     logger,
     clock,
   });
+  const { zstdChunked = [] } = config;
+  const forms = new FormPlanner({ catalog, images, zstdChunked });
   const ostree = new OstreePlanner({ catalog, matrix: config.matrix, clock });
   const pool = new BuilderPool({
     builders: config.matrix.builders,
     data: {
       data: config.data,
       store: config.store,
+      catalog: config.catalog,
       logLevel: config.logLevel,
       leaseMs: config.matrix.leaseMs,
       maxAttempts: config.matrix.maxAttempts,
@@ -75,6 +83,8 @@ export function startMatrix(options: MatrixOptions): MatrixService {
     if (images.added + images.retired > 0) logger.info(images, 'matrix reconciled');
     const commits = await ostree.reconcile({ signal });
     if (commits.added + commits.retired > 0) logger.info(commits, 'static deltas reconciled');
+    const added = await forms.reconcile({ signal });
+    if (added > 0) logger.info({ added }, 'zstd:chunked forms planned');
     pool.poke();
   });
   const housekeeping = new Housekeeping({ ...options, signal: stop.signal });
@@ -84,6 +94,7 @@ export function startMatrix(options: MatrixOptions): MatrixService {
     },
     plan: async (repo, tag) => {
       await planner.planTag(repo, tag, { signal: stop.signal });
+      await forms.planTag(repo, tag, { signal: stop.signal });
       pool.poke();
     },
     planRef: async (repo, ref) => {
@@ -98,7 +109,7 @@ export function startMatrix(options: MatrixOptions): MatrixService {
 }
 
 function countJob(metrics: MatrixOptions['metrics'], report: JobReport): void {
-  if (report.job === 'layer') return;
+  if (report.job === 'layer' || report.job === 'zstd-chunked') return;
   const kind = report.job === 'delta' ? 'image' : 'ostree';
   metrics.deltaBuilds.inc({ result: report.outcome, kind });
   metrics.deltaBuildSeconds.observe({ kind }, report.durationMs / 1000);

@@ -28,6 +28,10 @@ export interface Metrics {
   readonly upstreamHeard: Gauge<'upstream'>;
   /** Bytes that a cache fetched from its origin. */
   readonly originBytes: Counter;
+  /** Of those, what was fetched ahead of demand. */
+  readonly mirrorBytes: Counter;
+  /** Bytes that a cache's policy wants and that are not here. */
+  readonly mirrorLacking: Gauge;
   /** Has no value without TLS. */
   readonly tlsCertExpiry: Gauge;
 }
@@ -140,6 +144,16 @@ function cacheMetrics(registers: Registry[]) {
     originBytes: new Counter({
       name: 'rivulet_origin_bytes_total',
       help: 'Body bytes fetched from the origin.',
+      registers,
+    }),
+    mirrorBytes: new Counter({
+      name: 'rivulet_mirror_bytes_total',
+      help: 'Body bytes that were let through to be fetched ahead of demand.',
+      registers,
+    }),
+    mirrorLacking: new Gauge({
+      name: 'rivulet_mirror_lacking_bytes',
+      help: 'Bytes that the policy of this cache wants and that are not here yet.',
       registers,
     }),
   };

@@ -1,4 +1,5 @@
 import type { Exchange } from '../http/exchange.ts';
+import { sendComposite } from '../http/send-composite.ts';
 import { sendStored } from '../http/send-stored.ts';
 import { OciError } from './errors.ts';
 import { readDigest, readRepo } from './names.ts';
@@ -17,9 +18,12 @@ export class BlobResource {
   async get(x: Exchange, name: string, reference: string): Promise<void> {
     const repo = readRepo(name);
     const digest = readDigest(reference);
-    const { blobs, catalog } = this.#registry;
+    const { blobs, catalog, composites } = this.#registry;
     const linked = await catalog.repositories.hasBlob(repo, digest);
     if (linked && (await sendStored(x, blobs, { digest }))) return;
+    if (composites !== undefined && (await catalog.zstdChunked.mayServe(repo, digest))) {
+      if (await sendComposite(x, { catalog, composites }, { digest })) return;
+    }
     throw new OciError('BLOB_UNKNOWN', `${repo} has no blob ${digest}`, { detail: { digest } });
   }
 

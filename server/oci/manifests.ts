@@ -6,12 +6,14 @@ import type { Exchange } from '../http/exchange.ts';
 import { IMMUTABLE } from '../http/send-blob.ts';
 import { sendStored } from '../http/send-stored.ts';
 import { OciError } from './errors.ts';
+import { findForm } from './form-names.ts';
 import { readManifestDocument, type ManifestDocument } from './manifest-document.ts';
 import { checkNames } from './manifest-names.ts';
 import type { ManifestSchemas } from './manifest-schema.ts';
 import { readReference, readRepo, readTag, type Reference } from './names.ts';
 import type { RegistryOptions } from './options.ts';
 import { sendEmpty } from './respond.ts';
+import { storeManifest } from './store-manifest.ts';
 
 /** The least that the specification asks a registry to accept, and the most that clients read. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -41,9 +43,10 @@ export class ManifestResource {
         : await catalog.repositories.resolveTag(repo, reference.tag);
     const row =
       digest === undefined ? undefined : await catalog.repositories.getManifest(repo, digest);
-    if (row === undefined) throw unknown(repo, text);
+    const found = row ?? (await findForm(catalog, repo, reference));
+    if (found === undefined) throw unknown(repo, text);
     const cacheControl = reference.kind === 'digest' ? IMMUTABLE : 'no-cache';
-    const head = { digest: row.digest, mediaType: row.mediaType, cacheControl };
+    const head = { digest: found.digest, mediaType: found.mediaType, cacheControl };
     if (!(await sendStored(x, blobs, head))) throw unknown(repo, text);
   }
 
@@ -86,20 +89,20 @@ export class ManifestResource {
     digest: Digest,
     document: ManifestDocument,
   ): Promise<readonly Digest[]> {
-    const { blobs, catalog, logger } = this.#registry;
     const { names, ...facts } = document;
-    const { children, absent } = await checkNames(this.#registry, repo, names, {
-      signal: x.signal,
-    });
-    await blobs.putBytes(bytes, { digest, signal: x.signal });
+    const { signal } = x;
+    const { children, absent } = await checkNames(this.#registry, repo, names, { signal });
     const row: ManifestRow = { digest, size: bytes.length, ...facts };
     for (const tag of tags.length === 0 ? [undefined] : tags) {
-      await catalog.repositories.putManifest(repo, row, children, tag);
+      await storeManifest(this.#registry, repo, { bytes, row, children }, tag, { signal });
       await this.#tell(repo, digest, tag);
     }
     if (absent.length > 0) {
       const some = absent.slice(0, MAX_ABSENT_TOLD);
-      logger.warn({ repo, digest, absent: some, count: absent.length }, 'a sparse manifest');
+      this.#registry.logger.warn(
+        { repo, digest, absent: some, count: absent.length },
+        'a sparse manifest',
+      );
     }
     return absent;
   }

@@ -1,6 +1,7 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
+import type { CompositeReader } from '../../storage/composite/composite-reader.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import type { UploadService } from '../../storage/upload.ts';
@@ -11,6 +12,8 @@ import type { Logger } from '../observe/logger.ts';
 export interface RegistryOptions {
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
+  /** Reads the zstd:chunked forms of layers; undefined: none are served. */
+  readonly composites?: CompositeReader | undefined;
   readonly uploads: UploadService;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -9,6 +9,7 @@ import { bodySource, hasBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { readChunkPlace } from './chunk-place.ts';
 import { OciError, toOciError } from './errors.ts';
+import { mountBlob } from './mount.ts';
 import { readDigest, readRepo, readUploadId } from './names.ts';
 import type { RegistryOptions } from './options.ts';
 import { sendEmpty } from './respond.ts';
@@ -86,18 +87,13 @@ export class UploadResource {
    * not read is no more there than an absent one: it has to be pushed.
    */
   async #mount(x: Exchange, repo: RepoName, digest: Digest): Promise<boolean> {
-    const { blobs, catalog, mayPull } = this.#registry;
+    const { mayPull } = this.#registry;
     const from = x.query.get('from');
     if (mayPull?.(x, from ?? undefined) === false) return false;
-    const found =
-      from === null
-        ? (await catalog.repositories.findBlob(digest)) !== undefined
-        : await catalog.repositories.hasBlob(readRepo(from), digest);
-    const stat = found ? await blobs.stat(digest, { signal: x.signal }) : undefined;
-    if (stat === undefined) return false;
-    await catalog.repositories.linkBlob(repo, digest, stat.size);
-    sendCreated(x, repo, digest);
-    return true;
+    const source = from === null ? undefined : readRepo(from);
+    const mounted = await mountBlob(this.#registry, repo, digest, source, { signal: x.signal });
+    if (mounted) sendCreated(x, repo, digest);
+    return mounted;
   }
 
   async #finish(x: Exchange, repo: RepoName, id: UploadId, digest: Digest): Promise<void> {

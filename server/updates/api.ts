@@ -24,7 +24,7 @@ import { live, ready, sendContract, sendMetrics } from './operation-handlers.ts'
 import { API_OPERATIONS, type ApiOperationId } from './operations.ts';
 
 export interface ApiOptions {
-  readonly config: Pick<ServerConfig, 'regions' | 'matrix'>;
+  readonly config: Pick<ServerConfig, 'publicUrl' | 'regions' | 'updates' | 'matrix'>;
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   /** Of `loadContract()`. */
@@ -82,6 +82,7 @@ function createHandlers(options: ApiOptions): Readonly<Record<ApiOperationId, Ha
     catalog,
     images,
     clock,
+    updates: config.updates,
     onBroken: ({ repo, tag }, { digest, error }) => {
       logger.warn({ repo, tag, digest, err: error }, 'an image is left out: it cannot be read');
     },
@@ -94,7 +95,7 @@ function createHandlers(options: ApiOptions): Readonly<Record<ApiOperationId, Ha
   const checks = new CheckService({ ...base, facts, images });
   const ostreeChecks = new OstreeCheckService({ ...base, facts: ostree });
   const savings = { images, ostree, metrics: options.metrics };
-  const device = { ...options, checks, ostreeChecks, savings, regions: config.regions };
+  const device = { ...options, checks, ostreeChecks, savings, servers: config };
   const read = { catalog, facts, ostree };
   const tokens = { tokens: catalog.tokens, clock };
   return {

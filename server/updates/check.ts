@@ -5,7 +5,7 @@ import type { Digest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { MatrixConfig } from '../config.ts';
-import { askedPlatform, currentDigest, decide, matchPlatform } from './decide.ts';
+import { acceptedPlans, askedPlatform, currentDigest, decide, matchPlatform } from './decide.ts';
 import type { ReleaseFactsReader } from './facts.ts';
 import { FleetFiles } from './fleet-files.ts';
 import { readHeldImages } from './held-images.ts';
@@ -46,7 +46,7 @@ export class CheckService {
     options: IoOptions = {},
   ): Promise<Outcome<Decision>> {
     const { facts, clock } = this.#options;
-    const { ask, deviceId, servers } = incoming;
+    const { ask, deviceId, region, servers } = incoming;
     const product = parseRepoName(ask.product);
     await this.#seen(incoming);
     let known = await facts.channel(product, parseTag(ask.channel), options);
@@ -54,7 +54,7 @@ export class CheckService {
       known = await facts.channel(product, parseTag(ask.channel), options);
     }
     const nowMs = clock();
-    const outcome = decide(known, ask, { deviceId, nowMs, servers });
+    const outcome = decide(known, ask, { deviceId, nowMs, region, servers });
     if (outcome.kind === 'update') {
       const { id, from, target } = outcome.decision;
       const to = target.digest;
@@ -85,7 +85,7 @@ export class CheckService {
     const target = matchPlatform(facts.platforms, ask);
     const from = currentDigest(ask);
     if (target === undefined || from === undefined || from === target.manifest.digest) return false;
-    if (matrix.liveMs <= 0 || !ask.accept.includes('delta')) return false;
+    if (matrix.liveMs <= 0 || !acceptedPlans(ask).includes('delta')) return false;
     const repo = parseRepoName(facts.product);
     const to = target.manifest.digest;
     const rows = await catalog.deltas.list({ repo, from, to, limit: 100 });

@@ -1,3 +1,4 @@
+import { PLAN_KINDS } from '../../delta/agent/decision.ts';
 import type {
   CheckRequest,
   ChunksPlan,
@@ -14,14 +15,15 @@ import type { Digest } from '../../storage/digest.ts';
 import { DECISION_TTL_MS, decisionId, none, type DecideEnv, type Outcome } from './outcome.ts';
 import { maxWireBytes, scratchOf } from './plan-costs.ts';
 import { fullBytes } from './savings.ts';
+import { paceFor } from './update-rules.ts';
 
 /**
- * Memory of the process beside the bare one, measured (31 MB and 37 MB, test/delta/agent/scratch.test.ts)
- * with room for buffers that wait for the collector: a decoder with a zstd window of 8 MiB; frames raw
- * and packed, where the index is counted beside.
+ * Memory of the process beside the bare one, measured (7 MB and 10 MB, test/delta/agent/scratch.test.ts)
+ * with room for what waits for the collector: a decoder with a zstd window of 8 MiB; frames raw and
+ * packed, where the index is counted beside.
  */
-const FULL_RAM_BYTES = 40 * 1024 * 1024;
-const CHUNKS_RAM_BYTES = 48 * 1024 * 1024;
+const FULL_RAM_BYTES = 24 * 1024 * 1024;
+const CHUNKS_RAM_BYTES = 24 * 1024 * 1024;
 /** What fetching takes beside applying, whose memory a delta states itself. */
 const DELTA_FETCH_RAM_BYTES = 8 * 1024 * 1024;
 
@@ -39,11 +41,12 @@ export function decide(
 
   const from = currentDigest(ask);
   if (from === target.manifest.digest) return none('up_to_date');
-  if (from !== undefined && ask.accept.includes('delta') && target.building.includes(from)) {
+  const accept = acceptedPlans(ask);
+  if (from !== undefined && accept.includes('delta') && target.building.includes(from)) {
     return none('delta_building');
   }
   const metered = ask.metered === true;
-  const plans = planUpdate(target, from, ask.accept, metered);
+  const plans = planUpdate(target, from, accept, metered);
   if (plans.length === 0) return none('no_plan');
 
   const to = target.manifest.digest;
@@ -60,6 +63,7 @@ export function decide(
       blobs: env.servers.map((url) => `${url}/v1/blobs/`),
       expiresMs: env.nowMs + DECISION_TTL_MS,
       maxBytes: maxWireBytes(target, plans, metered),
+      ...paceFor(facts.paces, env.region),
       ...(metered && from === undefined ? { meteredFull: true } : {}),
     },
   };
@@ -84,6 +88,11 @@ export function matchPlatform(
 /** `os/arch[/variant]` of the device that asks. */
 export function askedPlatform(ask: Pick<CheckRequest, 'os' | 'arch' | 'variant'>): string {
   return formatPlatform({ os: ask.os, architecture: ask.arch, variant: ask.variant });
+}
+
+/** The plans that the device can carry out. */
+export function acceptedPlans({ accept = PLAN_KINDS }: CheckRequest): readonly PlanKind[] {
+  return accept;
 }
 
 /** The image manifest of the asked product that the device runs; undefined before its first install. */

@@ -24,7 +24,8 @@ export interface DeviceHandlersOptions {
   readonly checks: CheckService;
   readonly ostreeChecks: OstreeCheckService;
   readonly catalog: Pick<Catalog, 'fleet'>;
-  readonly regions: ServerConfig['regions'];
+  /** What servers are called in plans. */
+  readonly servers: Pick<ServerConfig, 'publicUrl' | 'regions'>;
   readonly metrics: Pick<Metrics, 'checks' | 'checkSeconds'>;
   readonly savings: SavingsOptions;
   readonly clock: Clock;
@@ -33,7 +34,7 @@ export interface DeviceHandlersOptions {
 
 /** `POST /v1/check`. */
 export async function checkForUpdate(
-  { checks, ostreeChecks, regions, metrics, authorize }: DeviceHandlersOptions,
+  { checks, ostreeChecks, servers, metrics, authorize }: DeviceHandlersOptions,
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
@@ -48,8 +49,9 @@ export async function checkForUpdate(
     protocol: request.req.protocol === 'https' ? ('https' as const) : ('http' as const),
     region: cacheRegion,
     cacheUrl: request.req.get(CACHE_URL_HEADER),
+    publicUrl: servers.publicUrl,
   };
-  const incoming = { deviceId, region, servers: serverBases(from, region, regions) };
+  const incoming = { deviceId, region, servers: serverBases(from, region, servers.regions) };
   const outcome =
     ask.kind === 'ostree'
       ? await ostreeChecks.check({ ...incoming, ask })
@@ -76,17 +78,21 @@ export async function reportEvents(
   res.json({ recorded: added.length });
 }
 
+/** A client ignores it (RFC 9112, 4). */
+const NO_PHRASE = '';
+
 /** Sends 200 with the decision, or 204 with the reason and when to ask again. */
 function sendOutcome(res: Response, outcome: DecideOutcome): void {
-  res.set('Cache-Control', 'no-store');
   switch (outcome.kind) {
     case 'update':
+      res.set('Cache-Control', 'no-store');
       res.json(outcome.decision);
       return;
     case 'none':
+      // Asked once an hour by every device: each header is bytes. No cache keeps it (RFC 9110, 9.3.3).
       res.set(REASON_HEADER, outcome.reason);
       res.set('Retry-After', outcome.retryAfterSeconds.toString());
-      res.status(204).end();
+      res.writeHead(204, NO_PHRASE).end();
   }
 }
 

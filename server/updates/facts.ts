@@ -7,6 +7,7 @@ import type { Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import { readHeldImages } from './held-images.ts';
+import { pacesOf, type UpdateRule } from './update-rules.ts';
 import type { BrokenImage, ImageReader, ImageSummary } from './images.ts';
 
 type LayerFacts = PlatformFacts['layers'][number];
@@ -25,6 +26,8 @@ export interface FactsOptions {
   readonly catalog: Pick<Catalog, 'repositories' | 'layers' | 'deltas'>;
   readonly images: ImageReader;
   readonly clock: Clock;
+  /** How devices may take releases. */
+  readonly updates?: readonly UpdateRule[] | undefined;
   /** Told once of each image that can't be read or is not there; it is left out. */
   readonly onBroken: (release: Release, broken: BrokenImage) => void;
 }
@@ -38,14 +41,16 @@ export class ReleaseFactsReader {
   readonly #catalog: FactsOptions['catalog'];
   readonly #images: ImageReader;
   readonly #clock: Clock;
+  readonly #updates: readonly UpdateRule[];
   readonly #onBroken: FactsOptions['onBroken'];
   readonly #settledLayers = new Map<Digest, ChunkedFacts>();
   readonly #reported = new Set<Digest>();
 
-  constructor({ catalog, images, clock, onBroken }: FactsOptions) {
+  constructor({ catalog, images, clock, updates = [], onBroken }: FactsOptions) {
     this.#catalog = catalog;
     this.#images = images;
     this.#clock = clock;
+    this.#updates = updates;
     this.#onBroken = onBroken;
   }
 
@@ -79,6 +84,7 @@ export class ReleaseFactsReader {
     for (const image of [...broken, ...absent]) this.#report(head, image);
     const platforms: PlatformFacts[] = [];
     for (const image of images) platforms.push(await this.#platform(head.repo, image));
+    const paces = pacesOf(this.#updates, head.repo);
     return {
       product: head.repo,
       channel: head.tag,
@@ -86,6 +92,7 @@ export class ReleaseFactsReader {
       digest: head.digest,
       pushedMs: head.pushedMs,
       platforms,
+      ...(paces.length > 0 && { paces }),
     };
   }
 

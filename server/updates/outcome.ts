@@ -7,6 +7,8 @@ import type { Decision, NoUpdateReason } from '../../delta/agent/protocol.ts';
 export interface DecideEnv {
   readonly deviceId: string;
   readonly nowMs: number;
+  /** Of the cache that it asks, else its own. */
+  readonly region?: string | undefined;
   /** Base URLs without a slash at the end; the region's cache first, the origin last. */
   readonly servers: readonly string[];
 }

@@ -7,6 +7,8 @@ export interface RequestOrigin {
   readonly protocol: 'http' | 'https';
   readonly region: string | undefined;
   readonly cacheUrl: string | undefined;
+  /** What this server is called wherever it is asked; empty: as the request names it. */
+  readonly publicUrl?: string | undefined;
 }
 
 const MAX_URL_LENGTH = 2048;
@@ -29,8 +31,9 @@ export function serverBases(
   if (region !== undefined && Object.hasOwn(regions, region)) {
     for (const url of regions[region] ?? []) bases.push(serverBase(url, REGION_HEADER));
   }
-  if (origin.host !== undefined)
-    bases.push(serverBase(`${origin.protocol}://${origin.host}`, 'host'));
+  const { host, protocol, publicUrl = '' } = origin;
+  if (publicUrl !== '') bases.push(serverBase(publicUrl, 'publicUrl'));
+  else if (host !== undefined) bases.push(serverBase(`${protocol}://${host}`, 'host'));
   return [...new Set(bases)];
 }
 

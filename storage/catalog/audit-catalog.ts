@@ -1,12 +1,14 @@
 import type { Digest } from '../digest.ts';
 import type { OstreeAudit } from './ostree-audit.ts';
+import type { RepairCatalog } from './repair-catalog.ts';
 
-/** Rows that promise bytes; `delta` are those of images and files of OSTree's. What a manifest names is promised by its blob's or manifest's own row. */
-export const AUDIT_SOURCES = ['manifest', 'blob', 'delta', 'pack', 'index'] as const;
+/** Rows that promise bytes; `delta` are those of images and files of OSTree's, `form` what zstd:chunked forms take beside packs. What a manifest names is promised by its blob's or manifest's own row. */
+export const AUDIT_SOURCES = ['manifest', 'blob', 'delta', 'pack', 'index', 'form'] as const;
 export type AuditSource = (typeof AUDIT_SOURCES)[number];
 
 export interface AuditCatalog {
   readonly ostree: OstreeAudit;
+  readonly repair: RepairCatalog;
   /** Digests that rows of a kind name, with the size they state; ascending, each once, after `after`. */
   expected(
     source: AuditSource,

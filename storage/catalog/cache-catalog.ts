@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 
 import { CachedDocuments } from './cache-documents.ts';
+import { CachedImages } from './cache-images.ts';
+import { LiveCommits } from './cache-live-commits.ts';
 import { CachedManifests } from './cache-manifests.ts';
 import { CachedMembers } from './cache-members.ts';
 import { CACHE_MIGRATIONS } from './cache-migrations.ts';
@@ -23,6 +25,8 @@ export interface CacheCatalog {
   readonly ostreeDocuments: CachedOstreeDocuments;
   readonly ostreeSummaries: CachedOstreeSummaries;
   readonly live: LiveVersions;
+  readonly liveCommits: LiveCommits;
+  readonly images: CachedImages;
   readonly reports: ReportQueue;
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -40,6 +44,8 @@ export async function openCacheCatalog(path: string): Promise<CacheCatalog> {
     ostreeDocuments: new CachedOstreeDocuments(db),
     ostreeSummaries: new CachedOstreeSummaries(db),
     live: new LiveVersions(db),
+    liveCommits: new LiveCommits(db),
+    images: new CachedImages(db),
     reports: new ReportQueue(db),
     ping: async () => {
       await sql`select 1`.execute(db);

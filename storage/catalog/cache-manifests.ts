@@ -93,6 +93,28 @@ export class CachedManifests {
     );
   }
 
+  /** How many of these are here. */
+  async count(digests: readonly Digest[]): Promise<number> {
+    const { count } = await this.#db
+      .selectFrom('manifests')
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .where('digest', 'in', digests)
+      .executeTakeFirstOrThrow();
+    return count;
+  }
+
+  /** Where the tags last led that registries were asked for since then, the latest first; `limit` at most. */
+  async taggedSince(sinceMs: number, limit: number): Promise<readonly Digest[]> {
+    const rows = await this.#db
+      .selectFrom('tags')
+      .select('digest')
+      .where('checked_ms', '>=', sinceMs)
+      .orderBy('checked_ms', 'desc')
+      .limit(limit)
+      .execute();
+    return [...new Set(rows.map(({ digest }) => digest))];
+  }
+
   async deleteTag({ registry, repo }: TaggedRepo, tag: string): Promise<void> {
     await this.#db
       .deleteFrom('tags')

@@ -1,4 +1,4 @@
-import type { Migration } from './database.ts';
+import type { Migration } from './migration.ts';
 
 /** The cache's schema, step by step; a step that was released never changes. */
 export const CACHE_MIGRATIONS: readonly Migration[] = [
@@ -132,6 +132,25 @@ export const CACHE_MIGRATIONS: readonly Migration[] = [
         update object_totals set count = count - 1,
           complete_count = complete_count - old.complete, bytes = bytes - old.bytes;
       end`,
+    ],
+  },
+  {
+    version: 5,
+    statements: [
+      `create table images (
+        manifest text primary key,
+        layers text not null,
+        seen_ms integer not null
+      ) strict`,
+      'create index images_by_time on images (seen_ms)',
+      `create table ostree_live (
+        repo text not null,
+        ref text not null,
+        checksum text not null,
+        seen_ms integer not null,
+        primary key (repo, ref, checksum)
+      ) strict, without rowid`,
+      'create index ostree_live_by_time on ostree_live (seen_ms)',
     ],
   },
 ];

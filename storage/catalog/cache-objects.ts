@@ -3,6 +3,9 @@ import type { Kysely } from 'kysely';
 import type { Digest } from '../digest.ts';
 import type { CacheSchema } from './cache-schema.ts';
 
+/** Parameters of one statement. */
+const ASKED_AT_ONCE = 500;
+
 export interface CachedObject {
   readonly digest: Digest;
   /** Bytes of the whole blob. */
@@ -79,11 +82,11 @@ export class CachedObjects {
   /** Which of the digests are whole. */
   async complete(digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
     const found = new Set<Digest>();
-    for (let first = 0; first < digests.length; first += 500) {
+    for (let first = 0; first < digests.length; first += ASKED_AT_ONCE) {
       const rows = await this.#db
         .selectFrom('objects')
         .select('digest')
-        .where('digest', 'in', digests.slice(first, first + 500))
+        .where('digest', 'in', digests.slice(first, first + ASKED_AT_ONCE))
         .where('complete', '=', 1)
         .execute();
       for (const { digest } of rows) found.add(digest);
@@ -99,6 +102,20 @@ export class CachedObjects {
       .where('digest', 'in', digests)
       .execute();
     return new Set(rows.map(({ digest }) => digest));
+  }
+
+  /** Of those blobs, which are here at all, and how many bytes of each were when it was last at rest. */
+  async present(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>> {
+    const present = new Map<Digest, number>();
+    for (let at = 0; at < digests.length; at += ASKED_AT_ONCE) {
+      const rows = await this.#db
+        .selectFrom('objects')
+        .select(['digest', 'bytes'])
+        .where('digest', 'in', digests.slice(at, at + ASKED_AT_ONCE))
+        .execute();
+      for (const { digest, bytes } of rows) present.set(digest, bytes);
+    }
+    return present;
   }
 
   /** A page of all blobs by digest, of those after `last`; reading on costs no more than the first. */

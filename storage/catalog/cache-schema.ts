@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely';
 
 import type { Digest } from '../digest.ts';
+import type { OstreeChecksum } from '../ostree/checksum.ts';
 
 /**
  * What a regional cache remembers, as `cache-migrations.ts` makes it. The bytes of blobs are sparse
@@ -61,6 +62,20 @@ export interface CacheSchema {
     channel: string;
     platform: string;
     current: Digest;
+    seen_ms: number;
+  };
+  /** Commits that devices of this region run. */
+  ostree_live: {
+    repo: string;
+    ref: string;
+    checksum: OstreeChecksum;
+    seen_ms: number;
+  };
+  /** What images are made of, of those that were a release or run here: a later release's chunks are told by it. */
+  images: {
+    manifest: Digest;
+    /** JSON, see `cache-images.ts`. */
+    layers: string;
     seen_ms: number;
   };
   /** Reports of devices that the origin has not taken yet, in the order they came. */

@@ -11,14 +11,9 @@ import {
 } from 'kysely';
 
 import { StorageError } from '../errors.ts';
+import type { Migration } from './migration.ts';
 import { mapSqliteError } from './sqlite-errors.ts';
 import { StatementCache } from './statement-cache.ts';
-
-/** A numbered, forward-only schema step; `version` ascends by one from 1. */
-export interface Migration {
-  readonly version: number;
-  readonly statements: readonly string[];
-}
 
 /** An open database: for queries, and the connection itself for what has to be answered at once. */
 export interface SqliteDatabase<Schema> {

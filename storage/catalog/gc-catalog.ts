@@ -9,6 +9,8 @@ export interface GcCutoff {
   readonly retiredBeforeMs: number;
   /** Commits kept of each OSTree ref: where it is, and so many less one by its log, and by parents. */
   readonly keptCommits: number;
+  /** The same for the refs of those repositories. */
+  readonly keptCommitsIn?: ReadonlyMap<RepoName, number> | undefined;
   /** A commit that a device seen since then runs stays while the ref that the device follows is there. */
   readonly liveSinceMs: number;
 }
@@ -36,8 +38,9 @@ export interface OstreeLinkPlace {
 }
 
 /**
- * The collector's side of the catalog. To name a blob that is condemned rejects with `unavailable`;
- * to name, as a manifest's child, one that was removed moments ago does so too, until it is linked again.
+ * The collector's side of the catalog. To name a blob that is condemned rejects with `unavailable`. So
+ * does naming one that was removed moments ago, unless the caller has stored it anew, and, as a
+ * manifest's child, one to which the repository lost its link moments ago, until it is linked again.
  */
 export interface GcCatalog {
   /** How many rows {@link prune} would remove in all. */
@@ -69,10 +72,14 @@ export interface GcCatalog {
     cutoff: GcCutoff,
     untilMs: number,
   ): Promise<ReadonlySet<Digest>>;
-  /** Ends the condemnation: `removed` are gone, `kept` are as before. */
+  /**
+   * Ends the condemnation that lasts until `untilMs`: `removed` are gone, `kept` are as before. One that
+   * another collector took over is that one's to end.
+   */
   settle(
     removed: readonly Digest[],
     kept: readonly Digest[],
+    untilMs: number,
     rememberUntilMs: number,
   ): Promise<void>;
 }

@@ -38,12 +38,20 @@ export interface ChunkRow extends ChunkLocation {
   readonly digest: Digest;
 }
 
+/** A blob that was stored just now. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  /** False if it was there already, and unless stated: then `unavailable` if it was collected meanwhile. */
+  readonly created?: boolean | undefined;
+}
+
 export interface ChunkedLayer {
   readonly diffId: Digest;
   readonly rawSize: number;
-  readonly index: { readonly digest: Digest; readonly size: number };
+  readonly index: StoredBlob;
   /** The layer's own new pack, if it brought any new chunk. */
-  readonly pack?: { readonly digest: Digest; readonly size: number } | undefined;
+  readonly pack?: StoredBlob | undefined;
   /** The new chunks, all in `pack`. */
   readonly newChunks: readonly ChunkRow[];
   /** Every pack that the index names. */

@@ -1,15 +1,19 @@
-import type { Migration } from './database.ts';
+import type { CatalogStep, Migration } from './migration.ts';
+import { OSTREE_BUILD_STATEMENTS } from './ostree-build-migration.ts';
 import { OSTREE_DELTA_STATEMENTS } from './ostree-delta-migration.ts';
 import { OSTREE_FLEET_STATEMENTS } from './ostree-fleet-migration.ts';
 import { OSTREE_STATEMENTS } from './ostree-migration.ts';
+import { ZSTD_CHUNKED_STATEMENTS } from './zstd-chunked-migration.ts';
+import { REMOVAL_FUNCTION, tellsRemovals } from './removal-triggers.ts';
+import { RETENTION_STATEMENTS } from './retention-migration.ts';
 
 const lease = `
   owner text,
   lease_until_ms integer,
   fence integer not null default 0`;
 
-/** The catalog's schema on SQLite, as numbered steps; a released step never changes. */
-export const SQLITE_MIGRATIONS: readonly Migration[] = [
+/** The catalog's schema, as numbered steps; a released step never changes. */
+export const CATALOG_STEPS: readonly CatalogStep[] = [
   {
     version: 1,
     statements: [
@@ -186,14 +190,16 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
         secret text not null,
         created_ms integer not null
       ) without rowid`,
-      `create table removals (id integer primary key check (id = 1), epoch integer not null)`,
-      `insert into removals (id, epoch) values (1, 0)`,
-      `create trigger repo_blobs_removed after delete on repo_blobs
-        begin update removals set epoch = epoch + 1 where id = 1; end`,
-      `create trigger condemned_added after insert on condemned
-        begin update removals set epoch = epoch + 1 where id = 1; end`,
-      `create trigger condemned_changed after update on condemned
-        begin update removals set epoch = epoch + 1 where id = 1; end`,
+      {
+        sqlite: [
+          `create table removals (id integer primary key check (id = 1), epoch integer not null)`,
+          `insert into removals (id, epoch) values (1, 0)`,
+        ],
+        postgres: [REMOVAL_FUNCTION],
+      },
+      tellsRemovals('repo_blobs_removed', 'delete', 'repo_blobs'),
+      tellsRemovals('condemned_added', 'insert', 'condemned'),
+      tellsRemovals('condemned_changed', 'update', 'condemned'),
     ],
   },
   {
@@ -203,4 +209,17 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
   { version: 4, statements: OSTREE_STATEMENTS },
   { version: 5, statements: OSTREE_DELTA_STATEMENTS },
   { version: 6, statements: OSTREE_FLEET_STATEMENTS },
+  { version: 7, statements: ZSTD_CHUNKED_STATEMENTS },
+  { version: 8, statements: RETENTION_STATEMENTS },
+  { version: 9, statements: OSTREE_BUILD_STATEMENTS },
 ];
+
+/** The steps as SQLite takes them. */
+export const SQLITE_MIGRATIONS: readonly Migration[] = CATALOG_STEPS.map(
+  ({ version, statements }) => ({
+    version,
+    statements: statements.flatMap((statement) =>
+      typeof statement === 'string' ? [statement] : statement.sqlite,
+    ),
+  }),
+);

@@ -4,7 +4,7 @@ import type { ByteRange } from '../object-store.ts';
 import type { OstreeChecksum } from '../ostree/checksum.ts';
 import type { OstreeObjectName } from '../ostree/object-name.ts';
 import type { OstreeRef } from '../ostree/ref-name.ts';
-import type { ChunkRow } from './layer-catalog.ts';
+import type { ChunkRow, StoredBlob } from './layer-catalog.ts';
 
 /** Something that an object names. */
 export interface OstreeChild extends OstreeObjectName {
@@ -28,7 +28,7 @@ export interface OstreeObjectRecord {
 export interface OstreeBatch {
   readonly objects: readonly OstreeObjectRecord[];
   /** The batch's own new pack, stored already, if it brought any new chunk. */
-  readonly pack?: { readonly digest: Digest; readonly size: number } | undefined;
+  readonly pack?: StoredBlob | undefined;
   /** The new chunks, all in `pack`. */
   readonly newChunks: readonly ChunkRow[];
   /** Packs whose bytes were found gone: what lies there by the catalog's word now lies elsewhere. */

@@ -1,8 +1,11 @@
+import type { SchemaStatement } from './migration.ts';
+import { tellsRemovals } from './removal-triggers.ts';
+
 /**
- * OSTree's tables on SQLite. Objects have a number beside their name: a tree of ten thousand files names
+ * OSTree's tables. Objects have a number beside their name: a tree of ten thousand files names
  * most of them again with each version, and a pair of checksums takes twenty times what two numbers do.
  */
-export const OSTREE_STATEMENTS: readonly string[] = [
+export const OSTREE_STATEMENTS: readonly SchemaStatement[] = [
   // `size` is null while the object is only named by a parent.
   `create table ostree_objects (
     id integer primary key,
@@ -65,6 +68,5 @@ export const OSTREE_STATEMENTS: readonly string[] = [
     primary key (repo, checksum)
   ) without rowid`,
   // What was looked up in a repository holds no more once one of its objects is gone.
-  `create trigger ostree_repo_objects_removed after delete on ostree_repo_objects
-    begin update removals set epoch = epoch + 1 where id = 1; end`,
+  tellsRemovals('ostree_repo_objects_removed', 'delete', 'ostree_repo_objects'),
 ];

@@ -20,6 +20,12 @@ export interface ManifestChild {
   readonly tarType?: string | undefined;
 }
 
+/** How a blob that is about to be named was stored. */
+export interface StoredFacts {
+  /** True if it was not there before. Unless it is, one that was collected moments ago is refused. */
+  readonly created?: boolean | undefined;
+}
+
 export interface Release {
   /** Ascending over the whole catalog. */
   readonly id: number;
@@ -45,9 +51,9 @@ export interface RepositoryCatalog {
 
   /**
    * Makes a stored blob part of a repository; idempotent. A layer that a manifest of the repository
-   * waits for becomes pending.
+   * waits for becomes pending. `unavailable` when a collector takes the blob, see `GcCatalog`.
    */
-  linkBlob(repo: RepoName, digest: Digest, size: number): Promise<void>;
+  linkBlob(repo: RepoName, digest: Digest, size: number, facts?: StoredFacts): Promise<void>;
   hasBlob(repo: RepoName, digest: Digest): Promise<boolean>;
   /** Any repository that has the blob: for mounts without `from`. */
   findBlob(digest: Digest): Promise<RepoName | undefined>;
@@ -57,13 +63,14 @@ export interface RepositoryCatalog {
   /**
    * Records a manifest, what it names and, when given, the tag, in one transaction; idempotent.
    * Its tar layers become pending if the repository has them. Moving a tag to another digest appends
-   * a release.
+   * a release. `unavailable` when a collector takes its bytes, or what it names, see `GcCatalog`.
    */
   putManifest(
     repo: RepoName,
     manifest: ManifestRow,
     children: readonly ManifestChild[],
     tag?: Tag,
+    facts?: StoredFacts,
   ): Promise<void>;
   getManifest(repo: RepoName, digest: Digest): Promise<ManifestRow | undefined>;
   children(repo: RepoName, digest: Digest): Promise<readonly ManifestChild[]>;

@@ -7,16 +7,19 @@ import type { DeltaState } from './delta-catalog.ts';
 import type { FleetSchema } from './fleet-schema.ts';
 import type { LayerState } from './layer-catalog.ts';
 import type { LeaseColumns } from './lease-columns.ts';
+import type { OstreeBuildSchema } from './ostree-build-schema.ts';
 import type { OstreeDeltaSchema } from './ostree-delta-schema.ts';
 import type { OstreeSchema } from './ostree-schema.ts';
 import type { ManifestChild } from './repository-catalog.ts';
 import type { UploadPart } from './upload-catalog.ts';
+import type { ZstdChunkedSchema } from './zstd-chunked-schema.ts';
 
 /**
  * The catalog's tables as `migrations.ts` makes them. Names are compared byte by byte (SQLite's
- * BINARY; PostgreSQL needs `collate "C"`). Times are milliseconds since the epoch, sizes bytes.
+ * BINARY, PostgreSQL's `collate "C"`). Times are milliseconds since the epoch, sizes bytes.
  */
-export interface Schema extends OstreeSchema, OstreeDeltaSchema, FleetSchema {
+export interface Schema
+  extends OstreeSchema, OstreeDeltaSchema, OstreeBuildSchema, FleetSchema, ZstdChunkedSchema {
   repositories: { name: RepoName; created_ms: number };
   /** Which blobs a repository may serve; `linked_ms` is the newest push or mount. */
   repo_blobs: { repo: RepoName; digest: Digest; size: number; linked_ms: number };
@@ -30,6 +33,8 @@ export interface Schema extends OstreeSchema, OstreeDeltaSchema, FleetSchema {
     artifact_type: string | null;
     /** A JSON object of strings. */
     annotations: string | null;
+    /** When it was last pushed, named by another manifest, or lost a tag. */
+    touched_ms: number;
   };
   manifest_children: {
     repo: RepoName;
@@ -110,8 +115,11 @@ export interface Schema extends OstreeSchema, OstreeDeltaSchema, FleetSchema {
     created_ms: number;
     updated_ms: number;
   } & LeaseColumns;
-  /** Blobs that a collector removes right now (0) or removed moments ago (1), until `until_ms`. */
-  condemned: { digest: Digest; until_ms: number; removed: 0 | 1 };
+  /**
+   * Blobs that a collector removes right now (0) or removed moments ago (1), and what a repository
+   * lost its link to moments ago (2), until `until_ms`.
+   */
+  condemned: { digest: Digest; until_ms: number; removed: 0 | 1 | 2 };
   /** One row; `epoch` ascends whenever a blob leaves a repository or is condemned (triggers). */
   removals: { id: 1; epoch: number };
   /** Secrets that sign registry tokens (HS256), base64url. */

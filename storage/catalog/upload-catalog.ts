@@ -32,6 +32,9 @@ export interface UploadCatalog {
   merge(id: UploadId, parts: readonly UploadPart[], into: UploadPart): Promise<void>;
   /** Idempotent. */
   delete(id: UploadId): Promise<void>;
-  /** Sessions untouched since `beforeMs`. */
-  stale(beforeMs: number, limit: number): Promise<readonly UploadId[]>;
+  /**
+   * Ends at most `limit` sessions untouched since `beforeMs`, and returns them; one that is appended to
+   * meanwhile goes on.
+   */
+  endStale(beforeMs: number, limit: number): Promise<readonly UploadId[]>;
 }

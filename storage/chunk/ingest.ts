@@ -3,18 +3,23 @@ import { pipeline, type Readable } from 'node:stream';
 import type { BlobStore } from '../blob-store.ts';
 import type { ChunkedLayer, LayerCatalog } from '../catalog/layer-catalog.ts';
 import { digestOf, DigestHasher, verifyStream, type Digest } from '../digest.ts';
+import { StorageError } from '../errors.ts';
 import { formatChunkIndex, MAX_CHUNKS } from './chunk-index.ts';
-import { chunkStream, MIN_CHUNK_BYTES } from './fastcdc.ts';
+import { ARENA_BYTES, MIN_CHUNK_BYTES } from './fastcdc.ts';
 import { LayerBuilder } from './layer-builder.ts';
 import { openLayer } from './layer-stream.ts';
 import { PackPresence } from './pack-presence.ts';
 import { PackWriter } from './pack.ts';
 import { checkTar } from '../tar/tar-check.ts';
+import { chunkTar } from './tar-chunks.ts';
 
-/** The largest layer whose chunks are sure to fit an index: 16 GiB. */
+/** The largest layer that is chunked: 16 GiB. */
 export const MAX_LAYER_RAW_BYTES = MAX_CHUNKS * MIN_CHUNK_BYTES;
-/** Chunks looked up at once: 4 MiB of a layer on average, 16 MiB at most, held in memory. */
+/** Chunks looked up at once, and the bytes of them that are held in memory. */
 const LOOKUP_BATCH = 64;
+const LOOKUP_BYTES = 4 * ARENA_BYTES;
+/** A batch is through before the next is cut; it lies in seven at most, of each of which three quarters are new. */
+const ARENAS = 2 * (LOOKUP_BYTES / ARENA_BYTES);
 
 export interface IngestOptions {
   readonly blobs: BlobStore;
@@ -47,7 +52,10 @@ export async function ingestLayer(options: IngestOptions): Promise<ChunkedLayer>
       checkTar(openLayer(source, { maxRawBytes: MAX_LAYER_RAW_BYTES, signal })),
       hasher,
     );
-    for await (const batch of batches(chunkStream(raw))) {
+    let chunks = 0;
+    for await (const batch of batches(chunkTar(raw, { arenas: ARENAS }))) {
+      chunks += batch.length;
+      if (chunks > MAX_CHUNKS) throw tooManyChunks();
       const named = batch.map((bytes) => ({ digest: digestOf(bytes), bytes }));
       const unknown = builder.unknown(named.map((chunk) => chunk.digest));
       await builder.add(named, await presence.usable(await layers.findChunks(unknown)));
@@ -72,6 +80,14 @@ async function finish(
   return { diffId, rawSize, index: stored, pack: own, newChunks, packs: index.packs };
 }
 
+function tooManyChunks(): StorageError {
+  return new StorageError(
+    'too_large',
+    `the layer is cut into more than ${MAX_CHUNKS} chunks, more than an index holds`,
+    { detail: { maxChunks: MAX_CHUNKS } },
+  );
+}
+
 /** Checks the blob's digest as it is read: what a damaged disk made of a layer must not be chunked. */
 function verified(source: Readable, digest: Digest): Readable {
   const check = verifyStream({ digest }, `layer ${digest}`);
@@ -88,11 +104,14 @@ async function* hashed(source: AsyncIterable<Buffer>, hasher: DigestHasher): Asy
 
 async function* batches(chunks: AsyncIterable<Buffer>): AsyncIterable<readonly Buffer[]> {
   let batch: Buffer[] = [];
+  let bytes = 0;
   for await (const chunk of chunks) {
     batch.push(chunk);
-    if (batch.length < LOOKUP_BATCH) continue;
+    bytes += chunk.length;
+    if (batch.length < LOOKUP_BATCH && bytes < LOOKUP_BYTES) continue;
     yield batch;
     batch = [];
+    bytes = 0;
   }
   if (batch.length > 0) yield batch;
 }

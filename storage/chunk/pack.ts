@@ -77,16 +77,16 @@ export class PackWriter {
   async store(
     blobs: BlobStore,
     options: IoOptions = {},
-  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+  ): Promise<{ readonly digest: Digest; readonly size: number; readonly created: boolean }> {
     const { size } = this.#hasher;
     const digest = this.#hasher.digest();
     const source = createReadStream(this.#path, { highWaterMark: 1024 * 1024 });
     try {
-      await blobs.put(digest, source, { size, signal: options.signal });
+      const { created } = await blobs.put(digest, source, { size, signal: options.signal });
+      return { digest, size, created };
     } finally {
       source.destroy();
     }
-    return { digest, size };
   }
 
   /** Removes the scratch file; safe at any time and more than once. */

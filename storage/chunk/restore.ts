@@ -75,7 +75,7 @@ export async function openChunk(
 
 /**
  * The chunks of a run without gaps, read in one range of the pack; each is checked before it is
- * yielded. Throws `missing` for a lost pack, `range_unsatisfiable` for a place outside it, `corrupt` or
+ * yielded, and read once more when it is not what its digest says. Throws `missing` for a lost pack, `range_unsatisfiable` for a place outside it, `corrupt` or
  * `digest_mismatch` for damaged bytes.
  */
 export async function* readRun(
@@ -87,9 +87,56 @@ export async function* readRun(
   const source = await blobs.open(pack, { range: rangeOf(run), signal: options.signal });
   const queue = new ByteQueue(source, `pack ${pack}`);
   try {
-    for (const chunk of run) yield await openChunk(await queue.take(chunk.length), chunk);
+    for (const chunk of run) {
+      const frame = await queue.take(chunk.length);
+      yield await openChunk(frame, chunk).catch(() => openAgain(blobs, pack, chunk, options));
+    }
   } finally {
     source.destroy();
+  }
+}
+
+/** A remote store may garble bytes on the way: a chunk counts as damaged when it is so twice. */
+async function openAgain(
+  blobs: BlobReader,
+  pack: Digest,
+  chunk: FramedChunk<unknown>,
+  options: IoOptions,
+): Promise<Buffer> {
+  const source = await blobs.open(pack, { range: rangeOf([chunk]), signal: options.signal });
+  const queue = new ByteQueue(source, `pack ${pack}`);
+  try {
+    return await openChunk(await queue.take(chunk.length), chunk);
+  } finally {
+    source.destroy();
+  }
+}
+
+/** A chunk with its frame as it is stored, and opened. */
+export interface ReadFrame {
+  readonly chunk: IndexedChunk;
+  readonly frame: Buffer;
+  readonly raw: Buffer;
+}
+
+/** Every chunk of a layer in order, checked, with its frame; throws as {@link readRun} does. */
+export async function* readFrames(
+  blobs: BlobReader,
+  index: ChunkIndex,
+  options: IoOptions = {},
+): AsyncIterable<ReadFrame> {
+  for (const run of joinChunks(index.chunks, 0)) {
+    const pack = packOf(index, run[0].pack);
+    const source = await blobs.open(pack, { range: rangeOf(run), signal: options.signal });
+    const queue = new ByteQueue(source, `pack ${pack}`);
+    try {
+      for (const chunk of run) {
+        const frame = await queue.take(chunk.length);
+        yield { chunk, frame, raw: await openChunk(frame, chunk) };
+      }
+    } finally {
+      source.destroy();
+    }
   }
 }
 

@@ -1,8 +1,8 @@
-import { decompress } from '@mongodb-js/zstd/bindings.js';
 import { Decompress } from 'fzstd';
 
 import type { Clock } from '../clock.ts';
 import { StorageError } from '../errors.ts';
+import { zstdBinding } from '../zstd-binding.ts';
 import {
   BLOCK_HEADER_BYTES,
   CHECKSUM_BYTES,
@@ -143,6 +143,7 @@ async function* readBlocks(queue: ByteQueue, header: FrameHeader): AsyncIterable
 }
 
 async function* decodeWhole(frame: Buffer): AsyncIterable<Uint8Array> {
+  const { decompress } = await zstdBinding();
   try {
     yield await decompress(frame);
   } catch (cause) {

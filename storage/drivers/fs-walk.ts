@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { checkAborted, errnoOf, fromErrno } from '../durable.ts';
 import { StorageError } from '../errors.ts';
-import { BLOBS_PREFIX, isObjectKey, UPLOADS_PREFIX } from '../keys.ts';
+import { BLOBS_PREFIX, isObjectKey, QUARANTINE_PREFIX, UPLOADS_PREFIX } from '../keys.ts';
 import type { IoOptions, ObjectEntry } from '../object-store.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function* walkObjects(
   prefix: string,
   options: IoOptions,
 ): AsyncGenerator<ObjectEntry, void, undefined> {
-  for (const top of [BLOBS_PREFIX, UPLOADS_PREFIX]) {
+  for (const top of [BLOBS_PREFIX, UPLOADS_PREFIX, QUARANTINE_PREFIX]) {
     if (canHold(top, prefix)) yield* walkFolder(root, top, prefix, options);
   }
 }

@@ -1,17 +1,26 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createHash } from 'node:crypto';
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type * as http from 'node:http';
 import { Client } from 'minio';
 
 import { abortedError, checkAborted } from '../durable.ts';
 import { StorageError } from '../errors.ts';
+import { RetryBudget } from '../retry-budget.ts';
+import { retry, type RetryOptions } from '../retry.ts';
+import { checkDocument } from './s3-document.ts';
 import { fromS3Failure, readS3Error } from './s3-errors.ts';
+import { hedged, HedgePolicy } from './s3-hedge.ts';
+import { S3Wire } from './s3-wire.ts';
 
-/** Silence on a connection after which it is given up. Progress, not a deadline for the transfer. */
-const IDLE_MS = 60_000;
+/** Silence on a connection after which it is given up, unless the account says otherwise. */
+const IDLE_MS = 30_000;
 /** A presigned request is sent at once; this only has to cover clocks that differ. */
 const PRESIGN_SECONDS = 900;
+/** Tries of one request: 100, 200, 400, 800 ms apart and more, as long as the budget lasts. */
+const ATTEMPTS = 5;
+const BASE_DELAY_MS = 100;
+/** No request is tried again after this. */
+const MAX_ELAPSED_MS = 60_000;
+const GOOD = new Set([200, 204, 206]);
 
 export interface S3Account {
   /** `http://host[:port]` or `https://host[:port]`. */
@@ -19,6 +28,15 @@ export interface S3Account {
   readonly region: string;
   readonly accessKey: string;
   readonly secretKey: string;
+  /** For servers that are known well, and tests. */
+  readonly patience?: S3Patience | undefined;
+}
+
+export interface S3Patience {
+  /** Silence on a connection after which it is given up; 30,000 unless given. */
+  readonly idleMs?: number | undefined;
+  /** The pause before the second try of a request; 100 unless given. */
+  readonly baseDelayMs?: number | undefined;
 }
 
 export interface S3Request {
@@ -31,18 +49,26 @@ export interface S3Request {
   readonly signal?: AbortSignal | undefined;
   /** For messages. */
   readonly what: string;
+  /** Throws for an answer that is not the one asked for; with a retryable error it is asked for again. */
+  readonly check?: ((response: http.IncomingMessage) => void) | undefined;
+  /** A short read: asked for twice when the first answer is late. */
+  readonly hedge?: boolean | undefined;
 }
 
 /**
- * Every request to S3 goes through here and is bounded: by the caller's signal, which closes the
- * socket, and by a limit on silence. Bytes travel in presigned requests over a keep-alive pool of our
- * own ({@link send}); lists, copies and multipart control go through the minio client ({@link control}),
- * whose transport is ours too: the client's own retries never run, since it is never shown a 5xx.
+ * Every request to S3 goes through here. Each is bounded, by the caller's signal, which closes the
+ * socket, and by a limit on silence; and tried again with growing pauses while the server's answer
+ * says that it may help, out of one budget for the whole store. All requests are idempotent: keys
+ * name their content. Bytes travel in presigned requests over a keep-alive pool of our own
+ * ({@link send}); lists, copies and multipart control go through the minio client ({@link control}),
+ * which is shown nothing but good answers: its own retries and error parser never run.
  */
 export class S3Connection {
+  /** How requests are tried again, and the budget of all of them; broken bodies are resumed by the same. */
+  readonly retrying: RetryOptions & { readonly budget: RetryBudget };
   readonly #client: Client;
-  readonly #agent: http.Agent;
-  readonly #secure: boolean;
+  readonly #wire: S3Wire;
+  readonly #hedging = new HedgePolicy();
   readonly #call = new AsyncLocalStorage<{
     readonly signal: AbortSignal | undefined;
     readonly what: string;
@@ -51,13 +77,19 @@ export class S3Connection {
   /** Throws `invalid_name` for an endpoint that is not a plain http or https origin. */
   constructor(account: S3Account) {
     const url = parseEndpoint(account.endpoint);
-    this.#secure = url.protocol === 'https:';
-    const pool = { keepAlive: true, maxFreeSockets: 64 };
-    this.#agent = this.#secure ? new https.Agent(pool) : new http.Agent(pool);
+    const { patience = {} } = account;
+    this.retrying = {
+      attempts: ATTEMPTS,
+      baseDelayMs: patience.baseDelayMs ?? BASE_DELAY_MS,
+      maxElapsedMs: MAX_ELAPSED_MS,
+      budget: new RetryBudget(),
+    };
+    const secure = url.protocol === 'https:';
+    this.#wire = new S3Wire(secure, patience.idleMs ?? IDLE_MS);
     this.#client = new Client({
       endPoint: url.hostname,
       ...(url.port === '' ? {} : { port: Number(url.port) }),
-      useSSL: this.#secure,
+      useSSL: secure,
       region: account.region,
       accessKey: account.accessKey,
       secretKey: account.secretKey,
@@ -66,50 +98,68 @@ export class S3Connection {
     });
   }
 
-  /** Runs calls of the minio client. Rejects with `aborted` or what the server's answer means. */
+  /** Runs one call of the minio client. Rejects with `aborted` or what the server's answer means. */
   async control<T>(
     what: string,
     signal: AbortSignal | undefined,
     work: (client: Client) => Promise<T>,
+    options: Pick<RetryOptions, 'attempts'> = {},
   ): Promise<T> {
-    checkAborted(signal, what);
-    try {
-      return await this.#call.run({ signal, what }, () => work(this.#client));
-    } catch (error) {
-      throw signal?.aborted === true ? abortedError(signal, what) : fromS3Failure(error, what);
-    }
+    const { attempts = ATTEMPTS } = options;
+    return this.#again(attempts, what, signal, () =>
+      this.#call.run({ signal, what }, () => work(this.#client)),
+    );
   }
 
   /** Sends one presigned request; any status but 200, 204 and 206 is an error. The caller consumes the answer. */
   async send(request: S3Request): Promise<http.IncomingMessage> {
-    const { method, bucket, object, query, signal, what } = request;
-    checkAborted(signal, what);
-    try {
-      const url = await this.#client.presignedUrl(method, bucket, object, PRESIGN_SECONDS, {
-        ...query,
-      });
-      const response = await this.#exchange(new URL(url), request);
-      if ([200, 204, 206].includes(response.statusCode ?? 0)) return response;
-      throw await readS3Error(response, what);
-    } catch (error) {
-      throw signal?.aborted === true ? abortedError(signal, what) : fromS3Failure(error, what);
-    }
+    const { signal, what } = request;
+    return this.#again(ATTEMPTS, what, signal, () => {
+      if (request.hedge !== true) return this.#sendOnce(request);
+      return hedged(
+        this.#hedging,
+        (own) => {
+          const both = signal === undefined ? own : AbortSignal.any([signal, own]);
+          return this.#sendOnce({ ...request, signal: both });
+        },
+        (answer) => answer.destroy(),
+      );
+    });
   }
 
-  #exchange(
-    url: URL,
-    { method, headers, body, signal, what }: S3Request,
-  ): Promise<http.IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      const sent = this.#request(
-        url,
-        { method, headers: { ...headers, ...bodyHeaders(body) }, signal },
-        what,
-      );
-      sent.on('response', resolve);
-      sent.on('error', reject);
-      sent.end(body);
+  #again<T>(
+    attempts: number,
+    what: string,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const once = async (): Promise<T> => {
+      checkAborted(signal, what);
+      try {
+        return await work();
+      } catch (error) {
+        throw signal?.aborted === true ? abortedError(signal, what) : fromS3Failure(error, what);
+      }
+    };
+    return retry(once, { ...this.retrying, attempts, signal });
+  }
+
+  /** Signs anew for each try: a signature is good for some minutes only. */
+  async #sendOnce(request: S3Request): Promise<http.IncomingMessage> {
+    const { method, bucket, object, query, headers, body, signal, what } = request;
+    const url = await this.#client.presignedUrl(method, bucket, object, PRESIGN_SECONDS, {
+      ...query,
     });
+    const options = { method, headers: headers ?? {}, body, signal };
+    const response = await this.#wire.exchange(new URL(url), options, what);
+    if (!GOOD.has(response.statusCode ?? 0)) throw await readS3Error(response, what);
+    try {
+      request.check?.(response);
+    } catch (error) {
+      response.destroy();
+      throw error;
+    }
+    return response;
   }
 
   /** What the minio client uses in place of `http.request`. */
@@ -118,51 +168,18 @@ export class S3Connection {
     onResponse: (response: http.IncomingMessage) => void,
   ): http.ClientRequest {
     const { signal, what } = this.#call.getStore() ?? { signal: undefined, what: 'S3 request' };
-    const sent = this.#request(undefined, { ...options, signal }, what);
-    sent.on('response', (response) => {
-      const status = response.statusCode ?? 0;
-      if (status < 500 && status !== 408 && status !== 429) {
-        onResponse(response);
-        return;
+    const sent = this.#wire.request(undefined, { ...options, signal }, what);
+    const answer = async (response: http.IncomingMessage): Promise<void> => {
+      try {
+        if (!GOOD.has(response.statusCode ?? 0)) throw await readS3Error(response, what);
+        onResponse(await checkDocument(response, what));
+      } catch (error) {
+        sent.emit('error', error);
       }
-      readS3Error(response, what).then(
-        (error) => sent.emit('error', error),
-        (error: unknown) => sent.emit('error', error),
-      );
-    });
+    };
+    sent.on('response', (response) => void answer(response));
     return sent;
   }
-
-  #request(url: URL | undefined, options: http.RequestOptions, what: string): http.ClientRequest {
-    const request = this.#secure ? https.request : http.request;
-    const full = { ...options, agent: this.#agent };
-    const sent = url === undefined ? request(full) : request(url, full);
-    let response: http.IncomingMessage | undefined;
-    sent.on('response', (answer) => {
-      response = answer;
-    });
-    sent.setTimeout(IDLE_MS, () => {
-      // A reader that is slower than the server is no fault of the server's.
-      if (response?.isPaused() === true) {
-        sent.setTimeout(IDLE_MS);
-        return;
-      }
-      const error = new StorageError(
-        'unavailable',
-        `${what}: no byte for ${IDLE_MS / 1000} seconds`,
-      );
-      if (response === undefined) sent.destroy(error);
-      else response.destroy(error);
-    });
-    return sent;
-  }
-}
-
-/** Content-MD5 lets the server refuse a body that was damaged on the way. */
-function bodyHeaders(body: Buffer | undefined): Record<string, string> {
-  if (body === undefined) return {};
-  const md5 = createHash('md5').update(body).digest('base64');
-  return { 'content-length': String(body.length), 'content-md5': md5 };
 }
 
 function parseEndpoint(endpoint: string): URL {

@@ -1,8 +1,8 @@
 import { checkedBytes } from '../byte-source.ts';
 import { StorageError } from '../errors.ts';
 import type { ByteSource, PutOptions } from '../object-store.ts';
-import { retry } from '../retry.ts';
 import type { S3Connection } from './s3-connection.ts';
+import { hasS3Code } from './s3-errors.ts';
 
 /** Held in memory for each put; also the largest object stored in one request. */
 const PART_BYTES = 16 * 1024 * 1024;
@@ -18,11 +18,29 @@ export interface S3Target {
 
 /**
  * Stores a source as one object: in one request when it fits a part, else as a multipart upload of
- * our own (the client's would take over another process's unfinished upload of the same key). The
- * request that makes the object visible is sent only after the whole source was checked; a broken
- * promise, a broken source or the signal abort the upload. Returns the number of bytes.
+ * our own (the client's would take over another process's unfinished upload of the same key). Each
+ * part is held until the server has it, so a part that fails is sent again. The request that makes
+ * the object visible is sent only after the whole source was checked; a broken promise, a broken
+ * source or the signal abort the upload. When the server forgets the upload, a source that can be
+ * read again is sent once more. Returns the number of bytes.
  */
 export async function uploadObject(
+  connection: S3Connection,
+  target: S3Target,
+  source: ByteSource,
+  options: PutOptions,
+): Promise<number> {
+  try {
+    return await uploadOnce(connection, target, source, options);
+  } catch (error) {
+    if (!hasS3Code(error, 'NoSuchUpload')) throw error;
+    const again = options.reopen?.() ?? (Array.isArray(source) ? source : undefined);
+    if (again === undefined) throw error;
+    return uploadOnce(connection, target, again, options);
+  }
+}
+
+async function uploadOnce(
   connection: S3Connection,
   target: S3Target,
   source: ByteSource,
@@ -79,11 +97,30 @@ class Upload {
     await this.#sendPart();
     const { bucket, object, what } = this.#target;
     const uploadId = this.#uploadId;
-    await this.#connection.control(what, this.#signal, (client) =>
+    const complete = this.#connection.control(what, this.#signal, (client) =>
       client.completeMultipartUpload(bucket, object, uploadId, this.#parts),
     );
+    await complete.catch(async (error: unknown) => {
+      // An earlier try may have done it, and only its answer was lost.
+      if (!hasS3Code(error, 'NoSuchUpload') || !(await this.#isThere())) throw error;
+    });
     this.#uploadId = undefined;
     return this.#size;
+  }
+
+  async #isThere(): Promise<boolean> {
+    try {
+      const response = await this.#connection.send({
+        ...this.#target,
+        method: 'HEAD',
+        signal: this.#signal,
+      });
+      response.resume();
+      return response.headers['content-length'] === String(this.#size);
+    } catch (error) {
+      if (error instanceof StorageError && error.detail['status'] === 404) return false;
+      throw error;
+    }
   }
 
   /** Never with the caller's signal: it may be what ended the upload. */
@@ -125,25 +162,16 @@ class Upload {
     return bytes;
   }
 
-  /** The body is in memory, so that sending it again is safe. Returns the entity tag. */
+  /** Returns the entity tag. */
   async #put(query: Readonly<Record<string, string>>, body: Buffer): Promise<string> {
-    const { bucket, object, what } = this.#target;
-    const signal = this.#signal;
-    return retry(
-      async () => {
-        const response = await this.#connection.send({
-          method: 'PUT',
-          bucket,
-          object,
-          query,
-          body,
-          signal,
-          what,
-        });
-        response.resume();
-        return response.headers.etag?.replaceAll('"', '') ?? '';
-      },
-      { signal },
-    );
+    const response = await this.#connection.send({
+      ...this.#target,
+      method: 'PUT',
+      query,
+      body,
+      signal: this.#signal,
+    });
+    response.resume();
+    return response.headers.etag?.replaceAll('"', '') ?? '';
   }
 }

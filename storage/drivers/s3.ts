@@ -3,9 +3,8 @@ import type { Readable } from 'node:stream';
 import { CopyDestinationOptions, CopySourceOptions } from 'minio';
 
 import type { Clock } from '../clock.ts';
-import { withRetry } from '../decorators/retry.ts';
 import { StorageError, isStorageError } from '../errors.ts';
-import { isObjectKey, parseObjectKey, type ObjectKey } from '../keys.ts';
+import { parseObjectKey, type ObjectKey } from '../keys.ts';
 import type {
   ByteRange,
   ByteSource,
@@ -18,12 +17,16 @@ import type {
 import { checkObjectRange, checkRangeShape } from './range.ts';
 import { S3Body } from './s3-body.ts';
 import { S3Connection, type S3Account } from './s3-connection.ts';
+import { hasS3Code } from './s3-errors.ts';
+import { listObjects } from './s3-list.ts';
 import { uploadObject, type S3Target } from './s3-upload.ts';
 
 /** S3 copies at most that much in one request (S3 API reference, "CopyObject"). */
 const MAX_COPY_BYTES = 5 * 1024 ** 3;
 /** An object stored again gets a new age only when its own is past this: hot pushes then copy nothing. */
 const FRESH_MS = 10 * 60 * 1000;
+/** Reads up to here are asked for twice when the first answer is late: a second one costs little. */
+const HEDGED_BYTES = 256 * 1024;
 /** Nobody is still writing a multipart upload that old. */
 const STALE_UPLOAD_MS = 24 * 60 * 60 * 1000;
 
@@ -45,7 +48,7 @@ export async function openS3Store(
   const store = new S3Store(options, clock);
   await store.check();
   await store.abortStaleUploads(clock() - STALE_UPLOAD_MS);
-  return withRetry(store);
+  return store;
 }
 
 class S3Store implements ObjectStore {
@@ -63,33 +66,42 @@ class S3Store implements ObjectStore {
     this.#clock = clock;
   }
 
-  /** Throws `unavailable` unless the bucket exists and may be listed. */
+  /** Throws `unavailable` unless the bucket exists and may be listed. Who asks wants to know how it is now. */
   async check({ signal }: IoOptions = {}): Promise<void> {
-    await this.#connection.control(`${this.name}: check`, signal, (client) =>
-      client.listObjectsV2Query(this.#bucket, this.#prefix, '', '', 1, ''),
+    await this.#look(`${this.name}: check`, signal, 1);
+  }
+
+  async #look(what: string, signal: AbortSignal | undefined, attempts?: number): Promise<void> {
+    await this.#connection.control(
+      what,
+      signal,
+      (client) => client.listObjectsV2Query(this.#bucket, this.#prefix, '', '', 1, ''),
+      { attempts },
     );
   }
 
   async abortStaleUploads(beforeMs: number): Promise<void> {
     const what = `${this.name}: abort stale uploads`;
-    await this.#connection.control(what, undefined, async (client) => {
-      let [keyMarker, uploadMarker, more] = ['', '', true];
-      while (more) {
-        const page = await client.listIncompleteUploadsQuery(
-          this.#bucket,
-          this.#prefix,
-          keyMarker,
-          uploadMarker,
-          '',
-        );
-        for (const { key, uploadId, initiated } of page.uploads) {
-          if (initiated.getTime() < beforeMs)
-            await client.abortMultipartUpload(this.#bucket, key, uploadId);
-        }
-        more = page.isTruncated && page.nextKeyMarker !== keyMarker;
-        [keyMarker, uploadMarker] = [page.nextKeyMarker, page.nextUploadIdMarker];
+    let [keyMarker, uploadMarker, more] = ['', '', true];
+    while (more) {
+      const [key, upload] = [keyMarker, uploadMarker];
+      const page = await this.#connection.control(what, undefined, (client) =>
+        client.listIncompleteUploadsQuery(this.#bucket, this.#prefix, key, upload, ''),
+      );
+      for (const { key: name, uploadId, initiated } of page.uploads) {
+        if (initiated.getTime() >= beforeMs) continue;
+        await this.#connection
+          .control(what, undefined, (client) =>
+            client.abortMultipartUpload(this.#bucket, name, uploadId),
+          )
+          .catch((error: unknown) => {
+            // Another process that opens the store was quicker.
+            if (!hasS3Code(error, 'NoSuchUpload')) throw error;
+          });
       }
-    });
+      more = page.isTruncated && page.nextKeyMarker !== keyMarker;
+      [keyMarker, uploadMarker] = [page.nextKeyMarker, page.nextUploadIdMarker];
+    }
   }
 
   async put(
@@ -103,7 +115,17 @@ class S3Store implements ObjectStore {
       return { size: known.size, created: false };
     }
     const target = this.#target('put', key);
-    return { size: await uploadObject(this.#connection, target, source, options), created: true };
+    try {
+      const size = await uploadObject(this.#connection, target, source, options);
+      return { size, created: true };
+    } catch (error) {
+      // A server that lets nothing be replaced, and another process was quicker.
+      const there = hasS3Code(error, 'PreconditionFailed')
+        ? await this.stat(key, options)
+        : undefined;
+      if (there === undefined) throw error;
+      return { size: there.size, created: false };
+    }
   }
 
   async open(
@@ -113,15 +135,36 @@ class S3Store implements ObjectStore {
     const { range, signal } = options;
     const target = this.#target('open', key);
     if (range !== undefined) checkRangeShape(range, target.what);
-    const headers =
-      range === undefined ? {} : { range: `bytes=${range.start}-${range.endExclusive - 1}` };
-    const response = await this.#connection.send({ ...target, method: 'GET', headers, signal });
-    try {
-      return new S3Body(response, checkAnswer(response, range, target.what), target.what, signal);
-    } catch (error) {
-      response.destroy();
-      throw error;
-    }
+    const first = await this.#get(target, range, undefined, signal);
+    const { etag } = first.response.headers;
+    const reopen = async (rest: ByteRange): Promise<IncomingMessage> =>
+      (await this.#get(target, rest, etag, signal)).response;
+    const { retrying } = this.#connection;
+    const { what } = target;
+    return new S3Body(first.response, { range: first.range, what, signal, retrying, reopen });
+  }
+
+  /** Asks for an object or a range of it, as long as it has that entity tag. */
+  async #get(
+    target: S3Target,
+    range: ByteRange | undefined,
+    etag: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly response: IncomingMessage; readonly range: ByteRange }> {
+    const { what } = target;
+    const headers = {
+      ...(range === undefined ? {} : { range: `bytes=${range.start}-${range.endExclusive - 1}` }),
+      ...(etag === undefined ? {} : { 'if-match': etag }),
+    };
+    const hedge = range !== undefined && range.endExclusive - range.start <= HEDGED_BYTES;
+    const check = (answer: IncomingMessage): void => void answeredRange(answer, range, what);
+    const response = await this.#connection
+      .send({ ...target, method: 'GET', headers, hedge, check, signal })
+      .catch((error: unknown) => {
+        if (!hasS3Code(error, 'PreconditionFailed')) throw error;
+        throw new StorageError('unavailable', `${what}: changed while it was read: read it again`);
+      });
+    return { response, range: answeredRange(response, range, what) };
   }
 
   async stat(key: ObjectKey, options: IoOptions = {}): Promise<ObjectStat | undefined> {
@@ -130,6 +173,7 @@ class S3Store implements ObjectStore {
       const response = await this.#connection.send({
         ...target,
         method: 'HEAD',
+        hedge: true,
         signal: options.signal,
       });
       response.resume();
@@ -137,29 +181,19 @@ class S3Store implements ObjectStore {
       return { size: parseLength(response.headers['content-length'], target.what), modifiedMs };
     } catch (error) {
       if (isStorageError(error, 'missing')) return undefined;
-      if (!(error instanceof StorageError) || error.detail['s3Code'] !== 'HTTP 404') throw error;
+      // A bare status has no body that would tell a missing object from a missing bucket, or what is refused.
+      const bare = ['HTTP 404', 'HTTP 403'].find((code) => hasS3Code(error, code));
+      if (bare === undefined) throw error;
+      await this.#look(target.what, options.signal);
+      if (bare === 'HTTP 403') throw error;
+      return undefined;
     }
-    // A bare 404 has no body that would tell a missing object from a missing bucket.
-    await this.check();
-    return undefined;
   }
 
-  async *list(prefix: string, options: IoOptions = {}): AsyncGenerator<ObjectEntry> {
-    // No key begins like that, and some servers refuse to look.
-    if (!/^[a-z0-9/]*$/.test(prefix)) return;
+  list(prefix: string, options: IoOptions = {}): AsyncIterable<ObjectEntry> {
+    const place = { bucket: this.#bucket, prefix: this.#prefix };
     const what = `${this.name}: list ${prefix}`;
-    for (let token: string | undefined = ''; token !== undefined;) {
-      const from: string = token;
-      const page = await this.#connection.control(what, options.signal, (client) =>
-        client.listObjectsV2Query(this.#bucket, `${this.#prefix}${prefix}`, from, '', 1000, ''),
-      );
-      for (const { name, size, lastModified } of page.objects) {
-        const key = name?.slice(this.#prefix.length);
-        if (key === undefined || lastModified === undefined || !isObjectKey(key)) continue;
-        yield { key, size, modifiedMs: lastModified.getTime() };
-      }
-      token = page.isTruncated ? page.nextContinuationToken : undefined;
-    }
+    return listObjects(this.#connection, place, prefix, { ...options, what });
   }
 
   async delete(key: ObjectKey, options: IoOptions = {}): Promise<void> {
@@ -221,19 +255,28 @@ class S3Store implements ObjectStore {
   }
 }
 
-/** The number of bytes that the answer must bring; the server may cut a range, we don't. */
-function checkAnswer(
+/** The bytes of the object that the answer brings: all that were asked for, or it is none. */
+function answeredRange(
   response: IncomingMessage,
   range: ByteRange | undefined,
   what: string,
-): number {
-  if (range === undefined) return parseLength(response.headers['content-length'], what);
+): ByteRange {
+  const length = parseLength(response.headers['content-length'], what);
+  if (range === undefined) return { start: 0, endExclusive: length };
   const total = /^bytes \d+-\d+\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1];
   if (response.statusCode !== 206 || total === undefined) {
-    throw new StorageError('unavailable', `${what}: the server does not answer ranges`);
+    throw new StorageError('unavailable', `${what}: the server does not answer ranges`, {
+      retryable: false,
+    });
   }
   checkObjectRange(range, Number(total), what);
-  return range.endExclusive - range.start;
+  if (length !== range.endExclusive - range.start) {
+    throw new StorageError(
+      'unavailable',
+      `${what}: asked for ${range.endExclusive - range.start} bytes, offered ${length}`,
+    );
+  }
+  return range;
 }
 
 function parseLength(header: string | undefined, what: string): number {

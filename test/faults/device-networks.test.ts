@@ -51,7 +51,9 @@ describe('a bad network', () => {
     const leg = device.leg('delta');
     await device.install(leg);
     const { code, outcome, reason } = await device.update(leg, { kind: 'portal' });
-    expect({ code, outcome, reason }).toEqual({ code: 3, outcome: 'failed', reason: 'bad_answer' });
+    expect({ code, outcome, reason }).toEqual({
+      ...{ code: 1, outcome: 'failed', reason: 'captive_portal' },
+    });
     expect(device.link.strikes).toBeGreaterThan(0);
     await device.expectRunning(leg.from);
     await device.expectHeals(leg);

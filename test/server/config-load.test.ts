@@ -57,6 +57,32 @@ describe('configuration', () => {
     expect((error as ServerError).message).toContain('matrix.leaseMs');
   });
 
+  it('takes a catalog on PostgreSQL by its URL, from the environment as well', async () => {
+    const url = 'postgres://rivulet:secret@db.lan/rivulet';
+    const fromEnv = await loadServerConfig({ flags: {}, env: { RIVULET_CATALOG_URL: url } });
+    expect(fromEnv.catalog).toEqual({ kind: 'postgres', url, poolSize: 8 });
+    const path = await file('catalog: { urlFile: /run/url, poolSize: 3, tls: { ca: ca.pem } }\n');
+    const fromFile = await loadServerConfig({ flags: {}, env: {}, file: path });
+    const location = { urlFile: '/run/url', poolSize: 3, tls: { ca: 'ca.pem' } };
+    expect(fromFile.catalog).toEqual({ kind: 'postgres', ...location });
+    expect((await loadServerConfig({ flags: {}, env: {} })).catalog).toEqual({ kind: 'sqlite' });
+  });
+
+  it.each([
+    ['catalog: { kind: postgres }', 'url or urlFile'],
+    ['catalog: { url: "postgres://h/d", urlFile: f }', 'both url and urlFile'],
+    ['catalog: { kind: sqlite, url: "postgres://h/d" }', 'kind sqlite and a url'],
+    ['catalog: { url: "mysql://u:secret@h/d" }', 'catalog.url'],
+    ['catalog: { tls: { cert: c.pem } }', 'catalog.tls'],
+  ])('refuses %s', async (text, fault) => {
+    const error = await loadServerConfig({ flags: {}, env: {}, file: await file(text) }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({ code: 'config' });
+    expect(String(error)).toContain(fault);
+    expect(String(error)).not.toContain('secret');
+  });
+
   it('asks for what an S3 store needs', async () => {
     const load = loadServerConfig({ flags: {}, env: { RIVULET_STORE_KIND: 's3' } });
     await expect(load).rejects.toThrow(/endpoint.*bucket.*accessKey.*secretKey/);
@@ -88,5 +114,34 @@ describe('configuration', () => {
       env: {},
     });
     expect(config.mirror).toBe(true);
+  });
+
+  it('takes a mirror policy in its short and long forms, and looks at its windows', async () => {
+    const cache = { upstream: 'http://127.0.0.1:1', region: 'eu' };
+    const load = async (text: string, env = {}) =>
+      (await loadCacheConfig({ flags: cache, env, file: await file(text) })).mirror;
+    expect(await load('')).toBe(true);
+    expect(await load('', { RIVULET_MIRROR: 'false' })).toBe(false);
+    const rule = "{ repositories: 'shop/**', what: [deltas] }";
+    const whole = { repositories: 'shop/**', tags: '**', what: ['deltas'], fromScratch: false };
+    expect(await load(`mirror: [${rule}]`)).toEqual([whole]);
+    const long = `mirror: { rules: [${rule}], windows: 'Mon-Fri 02:00-05:00', maxBps: 1000 }`;
+    expect(await load(long, { RIVULET_MIRROR_ZONE: 'Europe/Berlin' })).toEqual({
+      rules: [whole],
+      windows: 'Mon-Fri 02:00-05:00',
+      zone: 'Europe/Berlin',
+      maxBps: 1000,
+      budget: 0.5,
+    });
+    for (const [text, fault] of [
+      ["mirror: { windows: 'at night' }", 'mirror.windows and mirror.zone: expected a window'],
+      ["mirror: { windows: '02:00-03:00', zone: Nowhere }", 'expected a time zone'],
+      ["mirror: [{ repositories: 'a', what: [everything] }]", 'must be one of deltas, chunks'],
+      ["mirror: [{ repositories: 'a' }]", "'what'"],
+      ['mirror: { budget: 2 }', 'mirror.budget must be <= 1'],
+      ['mirror: often', 'mirror must be boolean,array,object'],
+    ] as const) {
+      await expect(load(text), text).rejects.toThrow(fault);
+    }
   });
 });

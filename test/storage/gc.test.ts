@@ -172,6 +172,27 @@ describe.each(DRIVERS)('garbage collection on %s', (driver) => {
     expect(await world.stored(['layer'])).toEqual(['layer']);
   });
 
+  test('a push that touches a blob after the last look at its age stores it anew', async () => {
+    const world = await StoreWorld.open(driver);
+    const digest = await world.put('layer');
+    await world.age();
+    let touched: Promise<{ readonly created: boolean }> | undefined;
+    const stat = async () => {
+      touched ??= world.blobs.put(digest, [Buffer.from('layer')]);
+      await touched;
+    };
+    const report = await collect(world, { objects: hooked(world.objects, { stat }) });
+    expect(report.removedBlobs).toBe(1);
+    const { created } = (await touched) ?? {};
+    expect(created).toBe(false);
+    const { repositories } = world.catalog;
+    await expect(repositories.linkBlob(REPO, digest, 5, { created })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    await world.pushBlob('layer');
+    expect(await world.stored(['layer'])).toEqual(['layer']);
+  });
+
   test('a blob that is stored again before its removal is left alone', async () => {
     const world = await StoreWorld.open(driver);
     await world.put('layer');

@@ -70,8 +70,8 @@ export class StoreWorld {
 
   /** A blob of the repository, as an upload leaves it. */
   async pushBlob(text: string): Promise<Digest> {
-    const digest = await this.put(text);
-    await this.catalog.repositories.linkBlob(REPO, digest, text.length);
+    const { digest, created } = await this.blobs.putBytes(Buffer.from(text));
+    await this.catalog.repositories.linkBlob(REPO, digest, text.length, { created });
     return digest;
   }
 

@@ -3,7 +3,7 @@
 
 import { alloc, release } from '../memory';
 import { LC, resetModels } from './model';
-import { codeNext } from './parse';
+import { codeNext, openParse } from './parse';
 import { coded, codedBytes, codedEnd, flushRange, openRange } from './range';
 import { openPrices } from './prices';
 import { openFinder } from './finder';
@@ -39,6 +39,7 @@ export function openLzma(dictionary: i32): void {
   openWindow(dictionary);
   openFinder();
   openSymbols();
+  openParse();
   resetModels();
   resets = RESET_ALL;
   from = 0;

@@ -20,6 +20,7 @@ import {
   isRep2,
 } from './model';
 import { priceOf0, priceOf1, priceOfBit } from './prices';
+import { slideEnds } from './slide';
 import { isReached, openSteps, reach, reached, Step, stepAt } from './steps';
 import {
   codeSymbol,
@@ -39,13 +40,27 @@ import { byteAt, end, nextEvent, origin, start } from './window';
 const MOST_BYTES: i32 = 32768;
 const MOST_LOOKED_AT: i32 = 6000;
 
+/** Symbols coded by the same prices of lengths and distances: making them takes as long as some symbols. */
+const MOST_UNPRICED: i32 = 32;
+
+/** Symbols coded since. */
+let unpriced: i32 = 0;
+
 /** The chosen symbols, last first: u32 way, u32 length. */
 const chosen: usize = memory.data(8 * 3 * 33793, 16);
 
+/** Nothing has a price yet. */
+export function openParse(): void {
+  unpriced = MOST_UNPRICED;
+}
+
 /** Codes the next bytes, at least one. */
 export function codeNext(): void {
-  priceLengths();
-  priceDistances();
+  if (unpriced >= MOST_UNPRICED) {
+    priceLengths();
+    priceDistances();
+    unpriced = 0;
+  }
   openSteps();
   const first = stepAt(0);
   first.state = state;
@@ -81,6 +96,8 @@ function codeUpTo(offset: i32): void {
     } else last = choose(last, step.way, length);
     at = step.from;
   }
+  unpriced += <i32>(last - chosen) >> 3;
+  slideEnds(chosen, last - 8);
   while (last > chosen) {
     last -= 8;
     codeSymbol(load<u32>(last), load<u32>(last, 4));
@@ -219,11 +236,12 @@ function goOnByReps(step: Step, offset: i32, at: i32, rep: u32, most: i32): i32 
     const distance = repOf(step, index);
     if (at - start <= <i32>distance) continue;
     const length = agreeing(at, distance, most);
-    if (length < 2) continue;
-    longest = max(longest, length);
+    // What an earlier one has, too, hardly costs less by this one: among zeros all four agree.
+    if (length < 2 || length <= longest) continue;
     const price = rep + priceOfRep(index, step.state);
     const isWhole = length === <i32>MOST_LENGTH && isDense(at);
-    const first = isWhole ? at + length : nextEnd(at + 2, at + length);
+    const first = isWhole ? at + length : nextEnd(at + max(2, longest + 1), at + length);
+    longest = length;
     for (let to = first; ; to = nextEnd(to + 1, at + length)) {
       const bytes = to - at;
       reach(offset + bytes, price + priceOfRepLength(<u32>bytes), offset, index, 0);

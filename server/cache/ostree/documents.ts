@@ -24,6 +24,8 @@ export interface FoundDocument {
   readonly document: CachedOstreeDocument;
   /** Seconds since the origin last confirmed it, when it could not be asked now. */
   readonly staleSeconds?: number | undefined;
+  /** Why there is none here, where it is not the origin that said so. */
+  readonly why?: string | undefined;
 }
 
 /**

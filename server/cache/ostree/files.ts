@@ -10,7 +10,9 @@ import type { Logger } from '../../observe/logger.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import { Turns } from '../../ostree/turns.ts';
 import type { CachedObjects } from '../../../storage/catalog/cache-objects.ts';
+import { BLOCK_BYTES } from '../../../storage/sparse/sparse-store.ts';
 import type { BlobCache } from '../blob-cache.ts';
+import { keepBlob, type KeepOptions } from '../mirror/keep-blob.ts';
 import type { RetryPolicy } from '../retry.ts';
 import { sendLeasedBlob } from '../send-cached-blob.ts';
 import type { Upstream } from '../upstream.ts';
@@ -81,16 +83,45 @@ export class OstreeFiles {
     }
   }
 
+  /**
+   * Brings all of a file here, as far as it is not: `admit` is asked first, with the bytes that it takes.
+   * Undefined when that says no. `size`: as far as it is known, else a block.
+   */
+  async keep(
+    name: OstreeFileName & { readonly size?: number | undefined },
+    options: KeepOptions,
+  ): Promise<CachedOstreeFile | undefined> {
+    const { known, blobs } = this.#options;
+    const path = `${name.repo}/${name.inside}`;
+    const kept = await known.get(path);
+    if (kept === undefined) {
+      const firstBytes = Math.min(name.size ?? BLOCK_BYTES, BLOCK_BYTES);
+      if (!(await options.admit(firstBytes))) return undefined;
+    }
+    const file = kept ?? (await this.#fetch(path, name));
+    const { digest, size, body } = file;
+    if (body !== undefined) return file;
+    const blob = { digest, size, path: originPath(name.repo, name.inside) };
+    return (await keepBlob(blobs, blob, options)) ? file : undefined;
+  }
+
   /** True when all of these can be had without the origin. */
-  async areHere(repo: RepoName, insides: Iterable<string>): Promise<boolean> {
+  async areHere(repo: RepoName, insides: readonly string[]): Promise<boolean> {
+    return (await this.firstMissing(repo, insides)) === undefined;
+  }
+
+  /** The first of these that can't be had without the origin; undefined when all can. */
+  async firstMissing(repo: RepoName, insides: readonly string[]): Promise<string | undefined> {
     const { known, objects } = this.#options;
-    const digests = new Set<Digest>();
+    const digests = new Map<string, Digest>();
     for (const inside of insides) {
       const file = await known.get(`${repo}/${inside}`);
-      if (file === undefined) return false;
-      if (file.body === undefined) digests.add(file.digest);
+      if (file === undefined) return inside;
+      if (file.body === undefined) digests.set(inside, file.digest);
     }
-    return (await objects.complete([...digests])).size === digests.size;
+    const complete = await objects.complete([...digests.values()]);
+    for (const [inside, digest] of digests) if (!complete.has(digest)) return inside;
+    return undefined;
   }
 
   async #sendFile(

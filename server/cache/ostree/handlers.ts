@@ -13,7 +13,7 @@ import { isHasty } from '../../ostree/old-clients.ts';
 import { ScanGate } from '../../ostree/scan-gate.ts';
 import { DeltaShield } from '../../ostree/shield.ts';
 import { SUMMARY_HEADER } from '../../ostree/summary-header.ts';
-import { CachedDeltas, outlineIn } from './cached-deltas.ts';
+import { outlineIn, type CachedDeltas } from './cached-deltas.ts';
 import type { FoundDocument, OstreeDocuments } from './documents.ts';
 import type { OstreeFiles } from './files.ts';
 import { sendFound } from './send-found.ts';
@@ -23,6 +23,7 @@ import { SummaryReaders } from './summary-readers.ts';
 export interface OstreeHandlersOptions {
   readonly files: OstreeFiles;
   readonly documents: OstreeDocuments;
+  readonly deltas: CachedDeltas;
   readonly summaries: SummaryPairs;
   readonly metrics: Pick<Metrics, 'cacheRequests'>;
   readonly clock: Clock;
@@ -41,7 +42,7 @@ export class OstreeHandlers {
 
   constructor(options: OstreeHandlersOptions) {
     this.#options = options;
-    this.#deltas = new CachedDeltas(options.documents, options.files);
+    this.#deltas = options.deltas;
     this.#readers = new SummaryReaders(options.clock);
     this.#shield = new DeltaShield({ clock: options.clock });
     this.#gate = new ScanGate(options);
@@ -65,7 +66,9 @@ export class OstreeHandlers {
   readonly summary: CachedOstreeHandler = async (x, repo) => {
     const taken = x.req.method === 'GET' ? this.#readers.take(x, repo) : undefined;
     const { pair, staleSeconds } = taken ?? (await this.#options.summaries.get(repo));
-    const { summary: bytes, modifiedMs } = pair;
+    const { summary, signatures, modifiedMs } = pair;
+    const filtered = staleSeconds !== undefined && summary && signatures === undefined;
+    const bytes = filtered ? await this.#deltas.summaryOfWhatIsHere(repo, summary) : summary;
     sendFound(x, { bytes, modifiedMs, staleSeconds }, `summary of ${repo}`, this.#options);
   };
 
@@ -121,10 +124,10 @@ export class OstreeHandlers {
 
   #send(x: Exchange, repo: RepoName, inside: string, found: FoundDocument): void {
     const { body: bytes, modifiedMs, mediaType } = found.document;
-    const { staleSeconds } = found;
+    const { staleSeconds, why } = found;
     sendFound(
       x,
-      { bytes, modifiedMs, mediaType, staleSeconds },
+      { bytes, modifiedMs, mediaType, staleSeconds, why },
       `${inside} of ${repo}`,
       this.#options,
     );

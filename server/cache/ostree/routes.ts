@@ -21,7 +21,8 @@ export function createCachedOstreeRoute(handlers: OstreeHandlers, originUrl: str
     checkMethod(x, originUrl);
     const split = splitOstreePath(x.path);
     if (split === undefined) {
-      throw new HttpError('not_found', 'nothing of an OSTree repository is at this path');
+      const path = x.path.slice(0, 200);
+      throw new HttpError('not_found', `nothing of an OSTree repository is at ${path}`);
     }
     const repo = parseRepoName(split.repo);
     await answerV1(x, () => answer(x, routes, repo, split.inside));

@@ -16,17 +16,22 @@ export interface FoundBytes extends Omit<OstreeDocument, 'bytes'> {
   readonly bytes: Buffer | undefined;
   /** Seconds since the origin last confirmed it, when it could not be asked now. */
   readonly staleSeconds: number | undefined;
+  /** Why there is none, where it is not the origin that said so. */
+  readonly why?: string | undefined;
 }
 
 /** Answers GET or HEAD with a file that may change; `not_found` with its age as well. */
 export function sendFound(
   x: Exchange,
-  { bytes, staleSeconds, ...document }: FoundBytes,
+  { bytes, staleSeconds, why, ...document }: FoundBytes,
   what: string,
   { clock, metrics }: SendFoundOptions,
 ): void {
   if (staleSeconds !== undefined) metrics.cacheRequests.inc({ result: 'stale' });
   setAge(x.res, staleSeconds);
-  if (bytes === undefined) throw new HttpError('not_found', `there is no ${what}`);
+  if (bytes === undefined) {
+    const reason = why === undefined ? '' : `: ${why}`;
+    throw new HttpError('not_found', `there is no ${what}${reason}`);
+  }
   sendDocument(x, { ...document, bytes }, clock);
 }

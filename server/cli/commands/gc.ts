@@ -1,12 +1,16 @@
 import { InvalidArgumentError, type Command } from 'commander';
 
 import { collectGarbage } from '../../../storage/gc.ts';
+import { retain } from '../../../storage/retention/retention.ts';
+import { keptCommits, retentionPolicy } from '../../retention/rules.ts';
 import { createOutput, formatBytes } from '../output.ts';
 import { addStoreFlags, withStore, type StoreFlags } from '../with-store.ts';
+import { summarize } from './retention.ts';
 
 interface GcOptions extends StoreFlags {
   readonly grace: number;
   readonly dryRun?: true;
+  readonly retention: boolean;
 }
 
 /** `rivulet gc`: removes what nothing reaches; may run beside a serving origin. */
@@ -15,6 +19,7 @@ export function addGc(program: Command): void {
     .description('remove blobs that no manifest, delta or chunk index reaches')
     .option('--grace <minutes>', 'spare what is younger', minutes, 60)
     .option('--dry-run', 'only say what would go')
+    .option('--no-retention', 'leave tags and manifests as they are, whatever the settings say')
     .addHelpText('after', '\nExample:\n  $ rivulet gc --data ./rivulet-data --dry-run')
     .action(gc);
 }
@@ -23,20 +28,28 @@ async function gc(options: GcOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const dryRun = options.dryRun === true;
   const bar = output.bar('collecting', 100, 'percent');
-  const report = await withStore(options, ({ blobs, catalog }, { matrix }) =>
-    collectGarbage({
-      objects: blobs.objects,
-      catalog,
-      clock: Date.now,
-      graceMs: options.grace * 60_000,
-      liveMs: matrix.liveMs,
-      dryRun,
-      onProgress: (fraction) => {
-        bar.update(fraction * 100);
-      },
-    }),
-  );
+  const { retained, report } = await withStore(options, async ({ blobs, catalog }, config) => {
+    const policy = retentionPolicy(config);
+    const retains = options.retention && policy.rules.length > 0;
+    return {
+      retained: retains ? await retain({ catalog, clock: Date.now, policy, dryRun }) : undefined,
+      report: await collectGarbage({
+        ...{ objects: blobs.objects, catalog, clock: Date.now, dryRun },
+        graceMs: options.grace * 60_000,
+        liveMs: config.matrix.liveMs,
+        keptCommitsIn: keptCommits(config.retention, await catalog.ostree.repos()),
+        onProgress: (fraction) => {
+          bar.update(fraction * 100);
+        },
+      }),
+    };
+  });
   output.finish();
+  if (retained !== undefined) {
+    const { tags, manifests, freesBytes } = retained;
+    output.event({ event: 'retention', dryRun, tags, manifests, freesBytes });
+    output.say(summarize(retained, dryRun));
+  }
   output.event({ event: 'gc', dryRun, ...report });
   output.say(
     `${dryRun ? 'would remove' : 'removed'} ${report.removedBlobs} blobs (${formatBytes(report.removedBytes)}), kept ${report.keptBlobs}`,

@@ -28,18 +28,25 @@ export async function affectedBy(
     ...(tagged.length > 0 ? [] : all.map((m) => `manifest ${m.repo}@${m.digest}`)),
     ...(await deltasOf(db, digest)),
     ...(await staticDeltasOf(db, digest)),
+    ...(await formsOf(db, digest)),
     ...layers.map((layer) => `layer ${layer}`),
   ];
   return named.slice(0, limit);
 }
 
-/** Layers that are chunked into that pack or index. */
+/** Layers that are chunked into that pack or index, or whose zstd:chunked form takes that blob. */
 async function layersOf(db: Kysely<Schema>, digest: Digest): Promise<readonly Digest[]> {
   const rows = await db
     .selectFrom('layer_packs')
     .select('layer as digest')
     .where('pack', '=', digest)
     .union(db.selectFrom('layers').select('digest').where('index_digest', '=', digest))
+    .union(
+      db
+        .selectFrom('zstd_chunked_layers')
+        .select('layer as digest')
+        .where((eb) => eb.or([eb('map_digest', '=', digest), eb('own_digest', '=', digest)])),
+    )
     .orderBy('digest')
     .limit(MAX_WIDTH)
     .execute();
@@ -131,4 +138,16 @@ async function staticDeltasOf(db: Kysely<Schema>, digest: Digest): Promise<reado
     .limit(MAX_WIDTH)
     .execute();
   return rows.map(({ id, repo, ref }) => `static delta ${id} of ${repo}:${ref}`);
+}
+
+async function formsOf(db: Kysely<Schema>, digest: Digest): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('zstd_chunked_images')
+    .select(['repo', 'source'])
+    .where('digest', '=', digest)
+    .orderBy('repo')
+    .orderBy('source')
+    .limit(MAX_WIDTH)
+    .execute();
+  return rows.map(({ repo, source }) => `zstd:chunked form of ${repo}@${source}`);
 }

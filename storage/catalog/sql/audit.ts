@@ -6,6 +6,7 @@ import type { Schema } from '../schema.ts';
 import { affectedBy } from './affected.ts';
 import type { SqlContext } from './context.ts';
 import { SqlOstreeAudit } from './ostree-audit.ts';
+import { SqlRepair } from './repair.ts';
 import { absentChildren } from './sparse.ts';
 
 interface Expected {
@@ -72,16 +73,39 @@ const SOURCES: Readonly<Record<AuditSource, Source>> = {
       .limit(limit)
       .$narrowType<{ digest: Digest; size: number }>()
       .execute(),
+  form: (db, after, limit) =>
+    db
+      .selectFrom('zstd_chunked_layers')
+      .select(['map_digest as digest', 'map_size as size'])
+      .where('map_digest', '>', after)
+      .union(
+        db
+          .selectFrom('zstd_chunked_layers')
+          .select(['own_digest as digest', 'own_size as size'])
+          .where('own_digest', '>', after),
+      )
+      .union(
+        db
+          .selectFrom('zstd_chunked_images')
+          .select(['digest', 'size'])
+          .where('digest', '>', after)
+          .$narrowType<{ digest: Digest; size: number }>(),
+      )
+      .orderBy('digest')
+      .limit(limit)
+      .execute(),
 };
 
 /** What the store's check asks of the catalog. */
 export class SqlAudit implements AuditCatalog {
   readonly ostree: SqlOstreeAudit;
+  readonly repair: SqlRepair;
   readonly #context: SqlContext;
 
   constructor(context: SqlContext) {
     this.#context = context;
     this.ostree = new SqlOstreeAudit(context);
+    this.repair = new SqlRepair(context);
   }
 
   async expected(

@@ -89,7 +89,7 @@ export class SqlDeltas implements DeltaCatalog {
       state: 'published',
       reason: null,
       result: resultColumns(result),
-      more: (tx, nowMs) => nameStored(tx, [result.digest], nowMs),
+      more: (tx, nowMs) => nameStored(tx, [{ digest: result.digest }], nowMs),
     });
   }
 

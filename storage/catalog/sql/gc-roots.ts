@@ -98,6 +98,40 @@ const livePacks: Root = (db, digests, cutoff) =>
     .where((eb) => isLiveLayer(eb, cutoff))
     .execute();
 
+const zstdChunkedImages: Root = (db, digests) =>
+  db
+    .selectFrom('zstd_chunked_images')
+    .select('digest')
+    .where('digest', 'in', digests)
+    .$narrowType<{ digest: Digest }>()
+    .execute();
+
+/** What a layer's zstd:chunked form takes beside the layer's packs. */
+const formsOf = (
+  db: Kysely<Schema>,
+  column: 'map_digest' | 'own_digest',
+  digests: readonly Digest[],
+) =>
+  db
+    .selectFrom('zstd_chunked_layers as f')
+    .innerJoin('layers', 'layers.digest', 'f.layer')
+    .select(`f.${column} as digest`)
+    .where(`f.${column}`, 'in', digests);
+
+const layerForms: Root = async (db, digests) => [
+  ...(await formsOf(db, 'map_digest', digests).execute()),
+  ...(await formsOf(db, 'own_digest', digests).execute()),
+];
+
+const liveLayerForms: Root = async (db, digests, cutoff) => [
+  ...(await formsOf(db, 'map_digest', digests)
+    .where((eb) => isLiveLayer(eb, cutoff))
+    .execute()),
+  ...(await formsOf(db, 'own_digest', digests)
+    .where((eb) => isLiveLayer(eb, cutoff))
+    .execute()),
+];
+
 /** Every row that names a blob. */
 export const NAMING_ROWS: readonly Root[] = [
   manifests,
@@ -108,6 +142,8 @@ export const NAMING_ROWS: readonly Root[] = [
   packs,
   deltas,
   ostreeDeltaFiles,
+  zstdChunkedImages,
+  layerForms,
 ];
 
 /** Every row that names a blob and that pruning leaves. */
@@ -121,6 +157,8 @@ export const LASTING_ROWS: readonly Root[] = [
   lastingPacksOf,
   deltas,
   ostreeDeltaFiles,
+  zstdChunkedImages,
+  liveLayerForms,
 ];
 
 /** Those of the digests that at least one of the roots reaches. */

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { GcCatalog, GcCutoff, GcRows, OstreeLinkPlace } from '../gc-catalog.ts';
-import { rememberUnlinked } from './condemned.ts';
+import { CONDEMNED, rememberUnlinked } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
 import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
@@ -111,7 +111,7 @@ export class SqlGc implements GcCatalog {
       const condemned = new Set<Digest>();
       const rows = digests
         .filter((digest) => !named.has(digest))
-        .map((digest) => ({ digest, until_ms: untilMs, removed: 0 as const }));
+        .map((digest) => ({ digest, until_ms: untilMs, removed: CONDEMNED.beingRemoved }));
       for (const batch of batches(rows)) {
         const taken = await tx
           .insertInto('condemned')
@@ -120,9 +120,12 @@ export class SqlGc implements GcCatalog {
           .onConflict((oc) =>
             oc
               .column('digest')
-              .doUpdateSet({ until_ms: untilMs, removed: 0 })
+              .doUpdateSet({ until_ms: untilMs, removed: CONDEMNED.beingRemoved })
               .where((eb) =>
-                eb.or([eb('condemned.removed', '=', 1), eb('condemned.until_ms', '<=', clock())]),
+                eb.or([
+                  eb('condemned.removed', '<>', CONDEMNED.beingRemoved),
+                  eb('condemned.until_ms', '<=', clock()),
+                ]),
               ),
           )
           .returning('digest')
@@ -136,6 +139,7 @@ export class SqlGc implements GcCatalog {
   async settle(
     removed: readonly Digest[],
     kept: readonly Digest[],
+    untilMs: number,
     rememberUntilMs: number,
   ): Promise<void> {
     const { db, clock } = this.#context;
@@ -143,12 +147,19 @@ export class SqlGc implements GcCatalog {
       for (const batch of batches(removed)) {
         await tx
           .updateTable('condemned')
-          .set({ removed: 1, until_ms: rememberUntilMs })
+          .set({ removed: CONDEMNED.removed, until_ms: rememberUntilMs })
           .where('digest', 'in', batch)
+          .where('removed', '=', CONDEMNED.beingRemoved)
+          .where('until_ms', '=', untilMs)
           .execute();
       }
       for (const batch of batches(kept)) {
-        await tx.deleteFrom('condemned').where('digest', 'in', batch).execute();
+        await tx
+          .deleteFrom('condemned')
+          .where('digest', 'in', batch)
+          .where('removed', '=', CONDEMNED.beingRemoved)
+          .where('until_ms', '=', untilMs)
+          .execute();
       }
       await tx.deleteFrom('condemned').where('until_ms', '<=', clock()).execute();
     });

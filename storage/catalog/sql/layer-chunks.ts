@@ -26,11 +26,11 @@ export async function firstUnknownPack(
 
 export async function addPack(
   tx: Transaction<Schema>,
-  pack: NonNullable<ChunkedLayer['pack']>,
+  { digest, size }: NonNullable<ChunkedLayer['pack']>,
 ): Promise<void> {
   await tx
     .insertInto('packs')
-    .values(pack)
+    .values({ digest, size })
     .onConflict((oc) => oc.column('digest').doNothing())
     .execute();
 }

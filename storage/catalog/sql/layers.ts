@@ -12,7 +12,7 @@ import type {
 } from '../layer-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { nameStored } from './condemned.ts';
-import { batches, type SqlContext } from './context.ts';
+import { batches, unlessBeingClaimed, type SqlContext } from './context.ts';
 import { addChunks, addLayerPacks, addPack, firstUnknownPack } from './layer-chunks.ts';
 import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
 
@@ -82,7 +82,8 @@ export class SqlLayers implements LayerCatalog {
           )
           .orderBy('free.updated_ms')
           .orderBy('free.digest')
-          .limit(1),
+          .limit(1)
+          .modifyEnd(unlessBeingClaimed(this.#context)),
       )
       .returningAll()
       .executeTakeFirst();
@@ -99,7 +100,7 @@ export class SqlLayers implements LayerCatalog {
     const lost = await db.transaction().execute(async (tx) => {
       const nowMs = clock();
       const { index, pack } = result;
-      await nameStored(tx, [index.digest, ...(pack === undefined ? [] : [pack.digest])], nowMs);
+      await nameStored(tx, pack === undefined ? [index] : [index, pack], nowMs);
       const gone = await firstUnknownPack(tx, result);
       if (gone !== undefined) {
         await updateHeld(tx, digest, lease, { state: 'pending', updated_ms: nowMs, ...UNCLAIMED });
@@ -189,7 +190,7 @@ async function updateHeld(
   expectHeld(numUpdatedRows, `layer ${digest}`, lease);
 }
 
-function toLayer(row: Selectable<Schema['layers']>): LayerRow {
+export function toLayer(row: Selectable<Schema['layers']>): LayerRow {
   const { diff_id, raw_size, index_digest, index_size, reason } = row;
   return {
     digest: row.digest,

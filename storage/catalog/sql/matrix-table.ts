@@ -3,7 +3,7 @@ import { sql, type RawBuilder, type Selectable, type Transaction } from 'kysely'
 import type { DeltaCoverage, DeltaState } from '../delta-catalog.ts';
 import type { Lease } from '../layer-catalog.ts';
 import type { Schema } from '../schema.ts';
-import { batches, type SqlContext } from './context.ts';
+import { batches, unlessBeingClaimed, type SqlContext } from './context.ts';
 import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
 
 /** Tables whose rows are cells of a matrix: they have their states, and a lease while they are built. */
@@ -58,7 +58,7 @@ export class SqlMatrixTable<T extends MatrixTable> {
           select id from ${this.#table} as free
             where (free.state = 'pending' and free.due_ms <= ${nowMs})
               or (free.state in ('building', 'proving') and free.lease_until_ms <= ${nowMs})
-            order by free.due_ms, free.id limit 1
+            order by free.due_ms, free.id limit 1 ${unlessBeingClaimed(this.#context)}
         )
         returning *`.execute(db);
     const [row] = rows;
@@ -135,7 +135,7 @@ export class SqlMatrixTable<T extends MatrixTable> {
 
   async coverage(): Promise<readonly DeltaCoverage[]> {
     const { rows } = await sql<DeltaCoverage>`
-      select repo, count(*) as wanted, sum(state in ('published', 'rejected')) as done
+      select repo, count(*) as wanted, sum(case when state in ('published', 'rejected') then 1 else 0 end) as done
         from ${this.#table} where state <> 'retired' group by repo order by repo`.execute(
       this.#context.db,
     );

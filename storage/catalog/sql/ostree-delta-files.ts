@@ -21,11 +21,7 @@ export async function nameFiles(
   files: readonly OstreeDeltaFile[],
   nowMs: number,
 ): Promise<void> {
-  await nameStored(
-    tx,
-    files.map(({ digest }) => digest),
-    nowMs,
-  );
+  await nameStored(tx, files, nowMs);
   for (const batch of batches(files)) {
     await tx
       .insertInto('ostree_delta_files')

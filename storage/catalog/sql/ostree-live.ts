@@ -5,6 +5,13 @@ import type { RepoName } from '../../names.ts';
 import type { GcCutoff, GcRows } from '../gc-catalog.ts';
 import type { Schema } from '../schema.ts';
 
+/** How many commits of a ref stay, by the column with its repository. */
+function keptIn({ keptCommits, keptCommitsIn }: GcCutoff, column: string): RawBuilder<number> {
+  if (keptCommitsIn === undefined || keptCommitsIn.size === 0) return sql`${keptCommits}`;
+  const cases = [...keptCommitsIn].map(([repo, kept]) => sql`when ${repo} then ${sql.lit(kept)}`);
+  return sql`case ${sql.ref(column)} ${sql.join(cases, sql` `)} else ${sql.lit(keptCommits)} end`;
+}
+
 /**
  * Commits that refs hold, with how many are before each: where a ref is, where its log says that it was,
  * and parents of those; and what devices run that follow a ref, without parents.
@@ -20,9 +27,9 @@ function keptCommits(cutoff: GcCutoff, repo?: RepoName): RawBuilder<unknown> {
           from ostree_ref_log where ${only}
       ) g
       join ostree_objects o on o.checksum = g.checksum and o.kind = 'commit'
-      where g.depth < ${cutoff.keptCommits}
+      where g.depth < ${keptIn(cutoff, 'g.repo')}
     union
-    select d.repo, o.id, ${cutoff.keptCommits} from (
+    select d.repo, o.id, ${keptIn(cutoff, 'd.repo')} from (
         select product as repo, channel as ref, current from devices
           where kind = 'ostree' and seen_ms >= ${cutoff.liveSinceMs}
       ) d
@@ -32,7 +39,7 @@ function keptCommits(cutoff: GcCutoff, repo?: RepoName): RawBuilder<unknown> {
     union
     select kept.repo, e.child, kept.depth + 1 from kept
       join ostree_edges e on e.parent = kept.object and e.history = 1
-      where kept.depth + 1 < ${cutoff.keptCommits}
+      where kept.depth + 1 < ${keptIn(cutoff, 'kept.repo')}
   )`;
 }
 

@@ -36,7 +36,7 @@ async function addPacks(tx: Transaction<Schema>, batch: OstreeBatch, nowMs: numb
   const { pack, objects } = batch;
   const packs = [...new Set(objects.flatMap(({ chunks }) => chunks.map((chunk) => chunk.pack)))];
   if (pack !== undefined) {
-    await nameStored(tx, [pack.digest], nowMs);
+    await nameStored(tx, [pack], nowMs);
     await addPack(tx, pack);
   }
   const gone = await firstUnknownPack(tx, { pack, packs });
@@ -89,7 +89,7 @@ async function storeObjects(
       .onConflict((oc) =>
         oc.columns(['checksum', 'kind']).doUpdateSet({
           size: sql`coalesce(ostree_objects.size, excluded.size)`,
-          header: sql`iif(ostree_objects.size is null, excluded.header, ostree_objects.header)`,
+          header: sql`case when ostree_objects.size is null then excluded.header else ostree_objects.header end`,
           touched_ms: nowMs,
         }),
       )

@@ -2,13 +2,19 @@ import type { Selectable, Transaction } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { RepoName, Tag } from '../../names.ts';
-import type { ManifestChild, ManifestRow, Page, RepositoryCatalog } from '../repository-catalog.ts';
+import type {
+  ManifestChild,
+  ManifestRow,
+  Page,
+  RepositoryCatalog,
+  StoredFacts,
+} from '../repository-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { nameStored, nameChildren } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { parseAnnotations } from './json.ts';
 import { ensureAwaited, incompleteImages } from './sparse.ts';
-import { moveTag, SqlTags } from './tags.ts';
+import { moveTag, SqlTags, touchManifests } from './tags.ts';
 
 /** Repositories, their blobs and manifests; tags and releases come from {@link SqlTags}. */
 export class SqlRepositories extends SqlTags implements RepositoryCatalog {
@@ -48,11 +54,16 @@ export class SqlRepositories extends SqlTags implements RepositoryCatalog {
     return row !== undefined;
   }
 
-  async linkBlob(repo: RepoName, digest: Digest, size: number): Promise<void> {
+  async linkBlob(
+    repo: RepoName,
+    digest: Digest,
+    size: number,
+    facts: StoredFacts = {},
+  ): Promise<void> {
     const { db, clock } = this.#context;
     await db.transaction().execute(async (tx) => {
       const nowMs = clock();
-      await nameStored(tx, [digest], nowMs);
+      await nameStored(tx, [{ digest, created: facts.created }], nowMs);
       await ensureRepository(tx, repo, nowMs);
       await tx
         .insertInto('repo_blobs')
@@ -98,18 +109,21 @@ export class SqlRepositories extends SqlTags implements RepositoryCatalog {
     manifest: ManifestRow,
     children: readonly ManifestChild[],
     tag?: Tag,
+    facts: StoredFacts = {},
   ): Promise<void> {
     const { db, clock } = this.#context;
     await db.transaction().execute(async (tx) => {
       const nowMs = clock();
-      await nameStored(tx, [manifest.digest], nowMs);
+      await nameStored(tx, [{ digest: manifest.digest, created: facts.created }], nowMs);
       await nameChildren(
         tx,
+        repo,
         children.map((child) => child.digest),
         nowMs,
       );
       await ensureRepository(tx, repo, nowMs);
-      await upsertManifest(tx, repo, manifest);
+      await upsertManifest(tx, repo, manifest, nowMs);
+      await touchManifests(tx, repo, namedManifests(manifest, children), nowMs);
       await replaceChildren(tx, repo, manifest.digest, children);
       await ensureAwaited(tx, repo, { parent: manifest.digest }, nowMs);
       if (tag !== undefined) await moveTag(tx, { repo, tag, digest: manifest.digest }, nowMs);
@@ -185,6 +199,7 @@ async function upsertManifest(
   tx: Transaction<Schema>,
   repo: RepoName,
   manifest: ManifestRow,
+  nowMs: number,
 ): Promise<void> {
   const facts = {
     media_type: manifest.mediaType,
@@ -192,12 +207,22 @@ async function upsertManifest(
     subject: manifest.subject ?? null,
     artifact_type: manifest.artifactType ?? null,
     annotations: manifest.annotations ? JSON.stringify(manifest.annotations) : null,
+    touched_ms: nowMs,
   };
   await tx
     .insertInto('manifests')
     .values({ repo, digest: manifest.digest, ...facts })
     .onConflict((oc) => oc.columns(['repo', 'digest']).doUpdateSet(facts))
     .execute();
+}
+
+/** Manifests that a push relies on: retention must not take them meanwhile. */
+function namedManifests(
+  { subject }: ManifestRow,
+  children: readonly ManifestChild[],
+): readonly Digest[] {
+  const images = children.filter(({ kind }) => kind === 'manifest').map(({ digest }) => digest);
+  return subject === undefined ? images : [...images, subject];
 }
 
 async function replaceChildren(

@@ -4,7 +4,7 @@ import type { Digest } from '../../digest.ts';
 import type { RepoName, Tag } from '../../names.ts';
 import type { Page, Release } from '../repository-catalog.ts';
 import type { Schema } from '../schema.ts';
-import type { SqlContext } from './context.ts';
+import { batches, type SqlContext } from './context.ts';
 
 /** Tags, and the releases that moving them makes. */
 export class SqlTags {
@@ -36,12 +36,22 @@ export class SqlTags {
   }
 
   async deleteTag(repo: RepoName, tag: Tag): Promise<boolean> {
-    const { numDeletedRows } = await this.#context.db
-      .deleteFrom('tags')
-      .where('repo', '=', repo)
-      .where('name', '=', tag)
-      .executeTakeFirst();
-    return numDeletedRows > 0n;
+    const { db, clock } = this.#context;
+    return db.transaction().execute(async (tx) => {
+      const deleted = await tx
+        .deleteFrom('tags')
+        .where('repo', '=', repo)
+        .where('name', '=', tag)
+        .returning('digest')
+        .execute();
+      await touchManifests(
+        tx,
+        repo,
+        deleted.map(({ digest }) => digest),
+        clock(),
+      );
+      return deleted.length > 0;
+    });
   }
 
   async heads(): Promise<readonly Release[]> {
@@ -76,6 +86,23 @@ export class SqlTags {
   }
 }
 
+/** Notes that manifests were in use until now. */
+export async function touchManifests(
+  tx: Transaction<Schema>,
+  repo: RepoName,
+  digests: readonly Digest[],
+  nowMs: number,
+): Promise<void> {
+  for (const batch of batches(digests)) {
+    await tx
+      .updateTable('manifests')
+      .set({ touched_ms: nowMs })
+      .where('repo', '=', repo)
+      .where('digest', 'in', batch)
+      .execute();
+  }
+}
+
 /** Points a tag at a manifest of the repository; a release is appended if that is another digest. */
 export async function moveTag(
   tx: Transaction<Schema>,
@@ -90,6 +117,7 @@ export async function moveTag(
     .where('name', '=', tag)
     .executeTakeFirst();
   if (old?.digest === digest) return;
+  if (old !== undefined) await touchManifests(tx, repo, [old.digest], nowMs);
   const { id } = await tx
     .insertInto('releases')
     .values({ repo, tag, digest, pushed_ms: nowMs })

@@ -89,13 +89,19 @@ export class SqlUploads implements UploadCatalog {
     await this.#context.db.deleteFrom('uploads').where('id', '=', id).execute();
   }
 
-  async stale(beforeMs: number, limit: number): Promise<readonly UploadId[]> {
+  async endStale(beforeMs: number, limit: number): Promise<readonly UploadId[]> {
     const rows = await this.#context.db
-      .selectFrom('uploads')
-      .select('id')
+      .deleteFrom('uploads')
       .where('updated_ms', '<', beforeMs)
-      .orderBy('updated_ms')
-      .limit(limit)
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('uploads as old')
+          .select('old.id')
+          .where('old.updated_ms', '<', beforeMs)
+          .orderBy('old.updated_ms')
+          .limit(limit),
+      )
+      .returning('id')
       .execute();
     return rows.map((row) => row.id);
   }

@@ -1,4 +1,4 @@
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -83,6 +83,42 @@ describe('a download', () => {
       resumedAt: from + 10_000,
     });
     expect(device.ranges(ranged.digest)).toContain(`bytes=${from + 10_000}-${to}`);
+    expect(await wholeCurrent(device.data)).toBe(two.manifest.digest);
+  });
+
+  it.each([
+    ['keeps the half of a chunk frame for the next run', false],
+    ['fetches a frame whole again when its half was torn', true],
+  ])('%s', async (_name, isTorn) => {
+    const { region } = device;
+    await device.install(one);
+    region.offer = { target: two, plans: [two.chunks] };
+    await device.update();
+    const ranged = region.blobRequests.find(({ range }) => range !== undefined);
+    if (ranged?.range === undefined) throw new Error('no range was asked for');
+    const [from = 0, to = 0] = ranged.range.slice('bytes='.length).split('-').map(Number);
+    await rm(join(device.data, 'current'));
+    await rm(join(device.data, 'slots'), { recursive: true });
+    await device.install(one);
+    region.offer = { target: two, plans: [two.chunks] };
+    region.cuts.set(ranged.digest, 10_000);
+    region.onCut = () => {
+      region.silent = true;
+    };
+    expect((await device.update('--stall-timeout', '1')).code).toBe(1);
+    region.silent = false;
+    region.blobRequests.length = 0;
+    if (isTorn) {
+      const file = await open(`${device.fetchStem(ranged.digest)}.sparse`, 'r+');
+      await file.write(Buffer.alloc(100, 7), 0, 100, from + 5000);
+      await file.close();
+    }
+    const { result } = await device.update();
+    expect(result).toMatchObject({ outcome: 'updated', plan: 'chunks' });
+    const [first, second] = device.ranges(ranged.digest);
+    expect(first).toBe(`bytes=${from + 10_000}-${to}`);
+    if (isTorn) expect(second).toMatch(new RegExp(`^bytes=${from}-`));
+    else expect(device.ranges(ranged.digest)).toHaveLength(1);
     expect(await wholeCurrent(device.data)).toBe(two.manifest.digest);
   });
 

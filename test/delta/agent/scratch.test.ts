@@ -10,6 +10,8 @@ import { decidedPlans } from './decided-plans.ts';
 import { sampleTars, SampleStore, type SampleRelease } from './sample-release.ts';
 
 const PROGRAM_BYTES = 12_000_000;
+/** What is asked on a board with 512 MB, Node itself included. */
+const MOST_BYTES = 80_000_000;
 
 let store: SampleStore;
 let one: SampleRelease;
@@ -53,18 +55,22 @@ process.on('exit', () => {
 }
 
 describe.skipIf(process.platform !== 'linux')('what the server says that a plan takes', () => {
-  it.each(['delta', 'chunks', 'full'] as const)('holds for %s', async (kind) => {
-    const plan = plans.find((candidate) => candidate.kind === kind);
-    if (plan?.writeBytes === undefined) throw new Error(`no ${kind} plan`);
-    await device.install(one);
-    const bare = await measure(['status', '--data', device.data]);
-    device.region.offer = { target: two, plans: [plan] };
-    const used = await measure(['update', '--data', device.data, '--json']);
-    const ram = used.peakBytes - bare.peakBytes;
-    process.stdout.write(
-      `${kind}: ${ram} bytes of memory (stated ${plan.ramBytes}), ${used.writtenBytes} written (stated ${plan.writeBytes})\n`,
-    );
-    expect(used.writtenBytes).toBeLessThanOrEqual(plan.writeBytes);
-    expect(ram).toBeLessThanOrEqual(plan.ramBytes);
-  });
+  it.each(['delta', 'chunks', 'full'] as const)(
+    'holds for %s, within 80 MB in all',
+    async (kind) => {
+      const plan = plans.find((candidate) => candidate.kind === kind);
+      if (plan?.writeBytes === undefined) throw new Error(`no ${kind} plan`);
+      await device.install(one);
+      const bare = await measure(['status', '--data', device.data]);
+      device.region.offer = { target: two, plans: [plan] };
+      const used = await measure(['update', '--data', device.data, '--json']);
+      const ram = used.peakBytes - bare.peakBytes;
+      process.stdout.write(
+        `${kind}: ${ram} bytes of memory (stated ${plan.ramBytes}), ${used.writtenBytes} written (stated ${plan.writeBytes})\n`,
+      );
+      expect(used.writtenBytes).toBeLessThanOrEqual(plan.writeBytes);
+      expect(ram).toBeLessThanOrEqual(plan.ramBytes);
+      expect(used.peakBytes).toBeLessThan(MOST_BYTES);
+    },
+  );
 });

@@ -187,6 +187,27 @@ describe('damage', () => {
     expect(origin.sent - before).toBe(MIB);
   });
 
+  test('many damaged blocks of one blob are fetched again, each once', async () => {
+    const origin = await startOrigin();
+    const blob = noise(8 * MIB);
+    const digest = origin.add(blob);
+    const data = await tempFolder();
+    const first = await startTestCache(origin.url, { data });
+    await ask(blobUrl(first.url, digest));
+    await first.close();
+    const name = (await readdir(join(data, 'blobs'))).find((file) => file.endsWith('.data')) ?? '';
+    const file = await open(join(data, 'blobs', name), 'r+');
+    for (let block = 1; block < 7; block += 1) {
+      const at = block * MIB + 7;
+      await file.write(Buffer.from([(blob[at] ?? 0) ^ 1]), 0, 1, at);
+    }
+    await file.close();
+    const before = origin.sent;
+    const second = await startTestCache(origin.url, { data });
+    expect((await ask(blobUrl(second.url, digest))).body.equals(blob)).toBe(true);
+    expect(origin.sent - before).toBe(6 * MIB);
+  });
+
   test('a byte flipped under a running cache is noticed once a minute has passed', async () => {
     const origin = await startOrigin();
     const blob = noise(4 * MIB);

@@ -33,7 +33,7 @@ describe('checks of OSTree refs without the origin', () => {
   test('are decided from its last word, with the cache first', async () => {
     const { origin, cache } = await aloneWith({ refs: [ostreeFacts()], complete: true });
     const { status, headers, body } = await check(cache.url, ostreeAsk('c1'));
-    expect([status, headers['rivulet-age']]).toEqual([200, '0']);
+    expect([status, headers['rivulet-age']]).toEqual([200, expect.stringMatching(/^\d+$/)]);
     const { plans, repositories, target } = JSON.parse(body.toString()) as OstreeDecision;
     expect(target).toMatchObject({ commit: ostreeFacts().commit, releaseCounter: 7 });
     expect(plans.map(({ kind }) => kind)).toEqual(['ostree-delta', 'ostree-objects']);

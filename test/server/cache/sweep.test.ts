@@ -1,12 +1,15 @@
+import { once } from 'node:events';
 import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { sweepBlobFolder, type SweepOptions } from '../../../server/cache/sweep.ts';
 import { openCacheCatalog, type CacheCatalog } from '../../../storage/catalog/cache-catalog.ts';
 import { digestOf, type Digest } from '../../../storage/digest.ts';
 import { sparsePaths } from '../../../storage/sparse/sparse-paths.ts';
-import { tempFolder } from './tools.ts';
+import { spawnTypescript } from '../../support/typescript-child.ts';
+import { ask, noise, startOrigin, startTestCache, statusOf, tempFolder, until } from './tools.ts';
 
 const named = (name: string): Digest => digestOf(Buffer.from(name));
 const startedMs = Date.now();
@@ -108,3 +111,34 @@ test('ends when it is told to', async () => {
   await expect(swept.sweep({ signal })).rejects.toMatchObject({ code: 'aborted' });
   expect(swept.calls.size).toBe(0);
 });
+
+test('kill -9 in the middle of the sweep: the next run ends it, and what is whole stays', async () => {
+  const data = await tempFolder();
+  const blob = noise(50_000);
+  const origin = await startOrigin();
+  const digest = origin.add(blob);
+  const before = await startTestCache(origin.url, { data });
+  await ask(`${before.url}/v1/blobs/${digest}`);
+  await before.close();
+  const folder = join(data, 'blobs');
+  const orphans = Array.from({ length: 3000 }, (_, n) => sparsePaths(folder, named(`orphan ${n}`)));
+  for (const { data: bytes, map } of orphans) {
+    await writeFile(bytes, 'x');
+    await writeFile(map, 'x');
+  }
+  const file = join(import.meta.dirname, 'ostree/cache-child.ts');
+  const child = spawnTypescript(file, [origin.url, data]);
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  await once(createInterface({ input: child.stdout }), 'line');
+  await until(async () => (await readdir(folder)).length < 6002);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+
+  const cache = await startTestCache(origin.url, { data });
+  await until(async () => (await readdir(folder)).length === 2);
+  await origin.stop();
+  expect((await ask(`${cache.url}/v1/blobs/${digest}`)).body.equals(blob)).toBe(true);
+  expect(await statusOf(cache.url)).toMatchObject({ objects: 1, completeObjects: 1 });
+}, 180_000);

@@ -41,6 +41,7 @@ export async function openMatrixFixture(): Promise<MatrixFixture> {
     data,
     listen: { host: '127.0.0.1', port: 0 },
     workers: 1,
+    catalog: { kind: 'sqlite' },
     logLevel: 'silent',
     publicUrl: '',
     drainMs: 5000,
@@ -58,6 +59,7 @@ export async function openMatrixFixture(): Promise<MatrixFixture> {
     uploads: { ttlMs: 60_000 },
     ostree: { filezBytes: 0, repositories: {} },
     regions: {},
+    retention: [],
   });
   return {
     store,

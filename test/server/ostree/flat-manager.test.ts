@@ -1,9 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { Builds } from '../../../server/ostree/flat-manager/builds.ts';
+import { openSqliteCatalog } from '../../../storage/catalog/sqlite.ts';
 import { parseRepoName } from '../../../storage/names.ts';
 import { problemOf, REPO, startOstreeRig, type NamedBytes, type OstreeRig } from './rig.ts';
 import { sampleCommit, type SampleCommit } from './sample-commit.ts';
@@ -142,7 +143,9 @@ describe("flat-manager's protocol", () => {
 
   it('forgets builds that nobody touched for a day', async () => {
     let now = Date.now();
-    const builds = new Builds(`${rig.dir}/builds`, () => now);
+    const catalog = await openSqliteCatalog(':memory:', () => now);
+    onTestFinished(() => catalog.close());
+    const builds = new Builds(catalog, () => now);
     const repo = parseRepoName(REPO);
     const old = await builds.create(repo);
     now += 25 * 60 * 60 * 1000;

@@ -41,6 +41,7 @@ export async function startOriginFixture(): Promise<OriginFixture> {
   const logger = createLogger('silent');
   const app = createApi({
     config: {
+      publicUrl: '',
       regions: { eu: ['http://eu.example/'] },
       matrix: {
         releases: 3,

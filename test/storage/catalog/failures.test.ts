@@ -63,7 +63,7 @@ describe('a failing database', () => {
 
   beforeEach(async () => {
     ({ db } = await openSqlite<Schema>(path, SQLITE_MIGRATIONS));
-    repositories = new SqlRepositories({ db, clock: Date.now });
+    repositories = new SqlRepositories({ db, engine: 'sqlite', clock: Date.now });
   });
 
   afterEach(async () => {

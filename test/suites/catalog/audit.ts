@@ -47,6 +47,7 @@ export function auditSuite(setup: CatalogUnderTest): void {
         [{ digest: named('d'), size: 1000 }],
         [{ digest: named('l pack'), size: 500 }],
         [{ digest: named('l index'), size: 50 }],
+        [],
       ]);
     });
 

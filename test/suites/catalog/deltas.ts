@@ -114,13 +114,13 @@ export function deltaSuite(setup: CatalogUnderTest): void {
       expect(taken.delta).toMatchObject({ id, state: 'building', attempts: 2, progress: 0 });
       expect(taken.lease.fence).toBe(lease.fence + 1);
       for (const late of [
-        deltas.progress(id, lease, 'building', 0.2, 1000),
-        deltas.publish(id, lease, deltaResult('d')),
-        deltas.reject(id, lease, 'big', deltaResult('d')),
-        deltas.fail(id, lease, 'no', undefined),
-        deltas.publish(id, { ...lease, fence: taken.lease.fence }, deltaResult('d')),
+        () => deltas.progress(id, lease, 'building', 0.2, 1000),
+        () => deltas.publish(id, lease, deltaResult('d')),
+        () => deltas.reject(id, lease, 'big', deltaResult('d')),
+        () => deltas.fail(id, lease, 'no', undefined),
+        () => deltas.publish(id, { ...lease, fence: taken.lease.fence }, deltaResult('d')),
       ]) {
-        await expect(late).rejects.toMatchObject({ code: 'conflict' });
+        await expect(late()).rejects.toMatchObject({ code: 'conflict' });
       }
       await deltas.publish(id, taken.lease, deltaResult('d'));
     });

@@ -82,9 +82,13 @@ export function gcSuite(setup: CatalogUnderTest): void {
       const put = (child: string) =>
         repositories.putManifest(REPO, manifest('m'), [layerOf(child)]);
       await expect(put('layer')).rejects.toMatchObject({ code: 'unavailable' });
-      await put('shared');
-      await repositories.linkBlob(REPO, named('layer'), 1);
-      await put('layer');
+      // Another repository has it still; this one's client found it here.
+      await expect(put('shared')).rejects.toMatchObject({ code: 'unavailable' });
+      await repositories.putManifest(OTHER, manifest('again'), [layerOf('shared')]);
+      for (const name of ['layer', 'shared']) {
+        await repositories.linkBlob(REPO, named(name), 1);
+        await put(name);
+      }
     });
 
     test('a pack lives while any layer in use names it', async () => {
@@ -174,23 +178,48 @@ export function gcSuite(setup: CatalogUnderTest): void {
       for (const attempt of attempts) await attempt();
     });
 
-    test('a removed blob is remembered until it is linked again', async () => {
+    test('a removed blob is remembered until it is stored anew and linked again', async () => {
       const { catalog, clock } = await setup();
       const { repositories, gc } = catalog;
       const blob = named('blob');
-      await gc.condemn([blob], cutoffAt(clock.nowMs), clock.nowMs + HOUR);
-      await gc.settle([blob], [], clock.nowMs + HOUR);
+      const untilMs = clock.nowMs + 1000;
+      await gc.condemn([blob], cutoffAt(clock.nowMs), untilMs);
+      await gc.settle([blob], [], untilMs, clock.nowMs + HOUR);
       const push = () => repositories.putManifest(REPO, manifest('m'), [layerOf('blob')]);
-      await expect(push()).rejects.toMatchObject({ code: 'unavailable' });
-      await repositories.linkBlob(REPO, blob, 1);
+      const refused = { code: 'unavailable' };
+      await expect(push()).rejects.toMatchObject(refused);
+      // Found there before the collector removed it: mounted, or touched by a push.
+      await expect(repositories.linkBlob(REPO, blob, 1)).rejects.toMatchObject(refused);
+      await expect(repositories.putManifest(REPO, manifest('blob'), [])).rejects.toMatchObject(
+        refused,
+      );
+      await repositories.linkBlob(REPO, blob, 1, { created: true });
       await push();
+      await repositories.linkBlob(OTHER, blob, 1);
+    });
+
+    test('a collector that hung ends no condemnation of its successor', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      const blob = named('blob');
+      const first = clock.nowMs + 1000;
+      await gc.condemn([blob], cutoffAt(clock.nowMs), first);
+      clock.nowMs = first;
+      const second = clock.nowMs + 1000;
+      expect((await gc.condemn([blob], cutoffAt(clock.nowMs), second)).size).toBe(1);
+      await gc.settle([], [blob], first, clock.nowMs);
+      const link = () => repositories.linkBlob(REPO, blob, 1, { created: true });
+      await expect(link()).rejects.toMatchObject({ code: 'unavailable' });
+      await gc.settle([], [blob], second, clock.nowMs);
+      await link();
     });
 
     test('a kept blob is as before', async () => {
       const { catalog, clock } = await setup();
       const blob = named('blob');
-      await catalog.gc.condemn([blob], cutoffAt(clock.nowMs), clock.nowMs + HOUR);
-      await catalog.gc.settle([], [blob], clock.nowMs + HOUR);
+      const untilMs = clock.nowMs + HOUR;
+      await catalog.gc.condemn([blob], cutoffAt(clock.nowMs), untilMs);
+      await catalog.gc.settle([], [blob], untilMs, untilMs);
       await catalog.repositories.putManifest(REPO, manifest('m'), [layerOf('blob')]);
     });
   });

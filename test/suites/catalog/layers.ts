@@ -127,12 +127,12 @@ export function layerSuite(setup: CatalogUnderTest): void {
       expect(taken.lease.fence).toBeGreaterThan(lease.fence);
       const result = chunkedLayer('a', [chunk('c', 'a pack')]);
       for (const late of [
-        layers.renew(digest, lease, 1000),
-        layers.finish(digest, lease, result),
-        layers.refuse(digest, lease, 'no'),
-        layers.release(digest, lease),
+        () => layers.renew(digest, lease, 1000),
+        () => layers.finish(digest, lease, result),
+        () => layers.refuse(digest, lease, 'no'),
+        () => layers.release(digest, lease),
       ]) {
-        await expect(late).rejects.toMatchObject({ code: 'conflict' });
+        await expect(late()).rejects.toMatchObject({ code: 'conflict' });
       }
       expect((await layers.findChunks([named('c')])).size).toBe(0);
       await layers.finish(digest, taken.lease, result);

@@ -144,13 +144,13 @@ export function ostreeDeltaSuite(setup: CatalogUnderTest): void {
       const taken = await claimOne(catalog, 'w2');
       expect(taken.delta).toMatchObject({ id, attempts: 2, progress: 0 });
       for (const late of [
-        ostreeDeltas.progress(id, lease, 'building', 0.2, 1000),
-        ostreeDeltas.keepFile(id, lease, deltaFile('0', 'part')),
-        ostreeDeltas.publish(id, lease, OSTREE_RESULT, []),
-        ostreeDeltas.reject(id, lease, 'big', OSTREE_RESULT),
-        ostreeDeltas.fail(id, lease, 'no', undefined),
+        () => ostreeDeltas.progress(id, lease, 'building', 0.2, 1000),
+        () => ostreeDeltas.keepFile(id, lease, deltaFile('0', 'part')),
+        () => ostreeDeltas.publish(id, lease, OSTREE_RESULT, []),
+        () => ostreeDeltas.reject(id, lease, 'big', OSTREE_RESULT),
+        () => ostreeDeltas.fail(id, lease, 'no', undefined),
       ]) {
-        await expect(late).rejects.toMatchObject({ code: 'conflict' });
+        await expect(late()).rejects.toMatchObject({ code: 'conflict' });
       }
       await ostreeDeltas.fail(id, taken.lease, 'disk', clock.nowMs + 500);
       expect(await ostreeDeltas.claim('w1', 1000)).toBeUndefined();

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
 import type { GcCutoff } from '../../../storage/catalog/gc-catalog.ts';
@@ -139,6 +139,7 @@ export function ostreeGcSuite(setup: CatalogUnderTest): void {
       await ostree.moveRef(OTHER, MAIN, commit.name.checksum, undefined);
       await ostree.putCommitmeta(REPO, commit.name.checksum, Buffer.from('signed'), undefined);
       clock.nowMs += 2 * HOUR;
+      await vi.waitUntil(() => catalog.removalEpoch() !== undefined);
       const epoch = catalog.removalEpoch();
       expect(await prune(catalog, clock)).toEqual([6, 0]);
       expect(catalog.removalEpoch()).not.toBe(epoch);
@@ -196,7 +197,7 @@ export function ostreeGcSuite(setup: CatalogUnderTest): void {
         const pruned = await gc.condemn(packs, cutoff, clock.nowMs);
         expect([...pruned].length).toBe(foretold);
         expect(packs.filter((one) => !reachable.has(one))).toEqual([...pruned]);
-        await gc.settle([], [...pruned], clock.nowMs);
+        await gc.settle([], [...pruned], clock.nowMs, clock.nowMs);
         return pruned;
       };
       expect(await both()).toEqual(new Set([named('dead pack')]));

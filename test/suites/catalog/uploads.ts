@@ -71,15 +71,17 @@ export function uploadSuite(setup: CatalogUnderTest): void {
       expect(await catalog.uploads.get(id)).toMatchObject({ size: 0, parts: [] });
     });
 
-    test('stale lists the untouched, oldest first', async () => {
+    test('endStale ends the untouched, the oldest first, and no other', async () => {
       const { catalog, clock } = await setup();
       for (const n of [3, 1, 2]) {
         await catalog.uploads.create(uploadId(n), REPO);
         clock.nowMs += 10;
       }
       await catalog.uploads.append(uploadId(3), { offset: 0, size: 1, digest: named('x') });
-      expect(await catalog.uploads.stale(clock.nowMs, 10)).toEqual([uploadId(1), uploadId(2)]);
-      expect(await catalog.uploads.stale(clock.nowMs, 1)).toEqual([uploadId(1)]);
+      expect(await catalog.uploads.endStale(clock.nowMs, 1)).toEqual([uploadId(1)]);
+      expect(await catalog.uploads.get(uploadId(1))).toBeUndefined();
+      expect(await catalog.uploads.endStale(clock.nowMs, 10)).toEqual([uploadId(2)]);
+      expect(await catalog.uploads.endStale(clock.nowMs, 10)).toEqual([]);
     });
   });
 }

@@ -18,8 +18,13 @@ import { OldFiles } from './old-files.ts';
 import { PartRun } from './part-run.ts';
 import type { ObjectStatistics } from './statistics.ts';
 
-/** A part of this much payload: what a client loses when a transfer breaks. */
-const PART_BYTES = 8 * 1024 * 1024;
+/**
+ * A part ends after this much payload, as the stock command's do: a client has room for it while it
+ * unpacks, and for a dictionary of the same size.
+ */
+const PART_BYTES = 32 * 1024 * 1024;
+/** It ends after about this many compressed bytes, too: what a client loses when a transfer breaks. */
+const WIRE_BYTES = 4 * 1024 * 1024;
 /** The sane default: -9 saves 0.2 % for eight times the memory. */
 const XZ_PRESET = 6;
 
@@ -42,8 +47,10 @@ export interface BuildDeltaInput extends IoOptions, DeltaName {
 }
 
 export interface BuildDeltaOptions {
-  /** Payload after which a part ends; one object alone may have more. 8 MiB when absent. */
+  /** Payload after which a part ends; one object alone may have more. 32 MiB when absent. */
   readonly partBytes?: number | undefined;
+  /** About how many compressed bytes end a part likewise. 4 MiB when absent. */
+  readonly wireBytes?: number | undefined;
   /** Of xz, 0 to 9: for liblzma in the place of the kernel's encoder. */
   readonly preset?: number | undefined;
   /** Part files of up to this many bytes travel in the superblock; none when absent. */
@@ -101,7 +108,8 @@ async function buildParts(input: BuildDeltaInput, folder: string): Promise<PartR
   const streams = new Spool(folder);
   const kernel = await DeltaKernel.compile();
   const { preset = XZ_PRESET, matcher = new KernelMatcher(kernel) } = options;
-  const { partBytes = PART_BYTES, pairBytes = PAIR_BYTES, inlineBytes = 0 } = options;
+  const { partBytes = PART_BYTES, wireBytes = WIRE_BYTES } = options;
+  const { pairBytes = PAIR_BYTES, inlineBytes = 0 } = options;
   const oldFiles = new OldFiles(input.oldObjects.filter(isFile), source, { signal });
   const coder = new FileCoder(oldFiles, { matcher, pairBytes, spool: streams, signal });
   const encoder = options.preset === undefined ? kernel : undefined;
@@ -109,7 +117,7 @@ async function buildParts(input: BuildDeltaInput, folder: string): Promise<PartR
   const known = new Set(input.oldObjects.map(keyOf));
   const fresh = input.newObjects.filter((object) => !known.has(keyOf(object)));
   const keys = new ContentKeys(fresh.filter(isFile), { signal });
-  const run = new PartRun({ source, coder, keys, partBytes, pack });
+  const run = new PartRun({ source, coder, keys, partBytes, wireBytes, pack });
   try {
     for (const object of inTreeOrder(fresh.filter(isTree))) await run.addMetadata(object);
     for (const file of inFileOrder(fresh.filter(isFile))) {

@@ -9,9 +9,14 @@ import { xzHead, xzTail } from './xz-file.ts';
 
 /** The kernel takes at most this many bytes at once (delta/kernel/lzma/window.ts). */
 const PIECE_BYTES = 256 * 1024;
-/** As much as the tools' preset has: a decoder holds it. */
-const MOST_DICTIONARY_BYTES = 8 * 1024 * 1024;
+/** What a decoder holds at most: as much as the stock command's parts (preset 8) ask for. */
+const MOST_DICTIONARY_BYTES = 32 * 1024 * 1024;
 const LEAST_DICTIONARY_BYTES = 64 * 1024;
+
+export interface CompressPartOptions extends IoOptions {
+  /** What a decoder holds at most: a power of two from 64 KiB on. 32 MiB when absent. */
+  readonly dictionaryBytes?: number | undefined;
+}
 
 /**
  * Compresses a payload into one .xz stream by the kernel's own encoder (delta/kernel/lzma), which looks at
@@ -21,9 +26,9 @@ const LEAST_DICTIONARY_BYTES = 64 * 1024;
 export async function* compressPart(
   module: WebAssembly.Module,
   payload: Pick<BuiltPayload, 'size' | 'pieces'>,
-  { signal }: IoOptions,
+  { signal, dictionaryBytes = MOST_DICTIONARY_BYTES }: CompressPartOptions,
 ): AsyncGenerator<Buffer> {
-  const dictionary = dictionaryFor(payload.size);
+  const dictionary = dictionaryFor(payload.size, dictionaryBytes);
   const kernel = new DeltaKernel(module);
   kernel.call('openLzma', dictionary);
   yield xzHead(dictionary);
@@ -50,8 +55,8 @@ export async function* compressPart(
   yield xzTail(coded, bytes, check);
 }
 
-function dictionaryFor(bytes: number): number {
+function dictionaryFor(bytes: number, most: number): number {
   let dictionary = LEAST_DICTIONARY_BYTES;
-  while (dictionary < Math.min(bytes, MOST_DICTIONARY_BYTES)) dictionary *= 2;
+  while (dictionary < Math.min(bytes, most)) dictionary *= 2;
   return dictionary;
 }

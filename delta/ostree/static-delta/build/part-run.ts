@@ -17,7 +17,10 @@ export interface PartRunOptions {
   readonly source: ObjectSource;
   readonly coder: FileCoder;
   readonly keys: ContentKeys;
+  /** Payload that ends a part. */
   readonly partBytes: number;
+  /** About how many compressed bytes end a part. */
+  readonly wireBytes: number;
   readonly pack: PackOptions;
 }
 
@@ -29,6 +32,8 @@ interface OpenPart {
   readonly builder: PartBuilder;
   readonly files: PartFiles;
   readonly spool: Spool;
+  /** About how many bytes it takes when compressed. */
+  cost: number;
 }
 
 /** Fills part after part; one is compressed while the next is filled. Close it. */
@@ -50,7 +55,7 @@ export class PartRun {
   async addMetadata(object: TreeObject): Promise<void> {
     const { kind, checksum } = object;
     const bytes = await this.#options.source.readMetadata(object);
-    await this.#makeRoom(bytes.length);
+    await this.#makeRoom(bytes.length, bytes.length);
     await this.#open.builder.addMetadata({ kind, checksum }, bytes);
     this.#note(object, { coding: 'metadata', contentBytes: bytes.length }, bytes.length);
   }
@@ -78,7 +83,7 @@ export class PartRun {
 
   async #addSymlink(file: FileObject, { header }: OpenedFile): Promise<void> {
     const bytes = Buffer.byteLength(header.target);
-    await this.#makeRoom(bytes);
+    await this.#makeRoom(bytes, bytes);
     await this.#open.builder.addSymlink(file.checksum, header);
     this.#note(file, { coding: 'symlink', contentBytes: 0 }, bytes);
   }
@@ -100,7 +105,8 @@ export class PartRun {
       this.fallbacks.push({ kind: 'file', checksum, compressedBytes, contentBytes: size });
     } else {
       // What is in this part can't be left behind.
-      if (reason !== 'same-part') await this.#makeRoom(payloadBytes);
+      if (reason === 'same-part') this.#open.cost += coded.cost;
+      else await this.#makeRoom(payloadBytes, coded.cost);
       await this.#open.builder.addFile({ checksum, header, content, contentKey }, coding);
       this.#offerAsSource(file, opened, coded);
     }
@@ -111,10 +117,13 @@ export class PartRun {
     if (samples !== undefined && canBeSource(header)) this.#open.files.add(file, samples);
   }
 
-  /** Ends the open part when so many more bytes would be too many. */
-  async #makeRoom(bytes: number): Promise<void> {
-    const { objects, size } = this.#open.builder;
-    if (objects.length > 0 && size + bytes > this.#options.partBytes) await this.#flush();
+  /** Ends the open part when so many more bytes of payload, compressed to `cost`, would be too many. */
+  async #makeRoom(bytes: number, cost: number): Promise<void> {
+    const { builder } = this.#open;
+    const { partBytes, wireBytes } = this.#options;
+    const isFull = builder.size + bytes > partBytes || this.#open.cost + cost > wireBytes;
+    if (isFull && builder.objects.length > 0) await this.#flush();
+    this.#open.cost += cost;
   }
 
   async #flush(): Promise<void> {
@@ -135,7 +144,7 @@ export class PartRun {
   #newPart(): OpenPart {
     const { source, pack } = this.#options;
     const spool = new Spool(pack.folder);
-    return { builder: new PartBuilder(spool, pack), files: new PartFiles(source), spool };
+    return { builder: new PartBuilder(spool, pack), files: new PartFiles(source), spool, cost: 0 };
   }
 
   #note(

@@ -66,13 +66,24 @@ describe('a built delta', () => {
     );
     const path = fc.constantFrom('/a', '/b', '/lib/c-1.2', '/lib/c-1.3', '/x/y/d', '/x/e');
     const tree = fc.dictionary(path, legal, { minKeys: 1 });
-    const partBytes = fc.constantFrom(1, 50_000, 8 * 1024 * 1024);
+    const partBytes = fc.constantFrom(1, 50_000, 32 * 1024 * 1024);
     await fc.assert(
       fc.asyncProperty(fc.option(tree, { nil: undefined }), tree, partBytes, async (old, to, p) => {
         await roundTrip(old, to, { options: { partBytes: p, preset: 0 } });
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('ends a part by what it takes compressed', async () => {
+    const files = Array.from({ length: 6 }, (_, number) => noise(50_000, 20 + number));
+    const to = Object.fromEntries(files.map((content, number) => [`/f${number}`, { content }]));
+    const zeros = { '/zeros': { content: Buffer.alloc(500_000) } };
+    const options = { wireBytes: 120_000 };
+    // Two files a part; zeros take no room.
+    const delta = await roundTrip(undefined, { ...to, ...zeros }, { options });
+    expect(delta.parts).toHaveLength(3);
+    expect((await roundTrip(undefined, { ...to, ...zeros })).parts).toHaveLength(1);
   });
 
   it('patches a changed file by the one of its path', async () => {

@@ -3,11 +3,17 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import { decompressXz } from '../../../../delta/codecs/xz.ts';
 import { formatBsdiff } from '../../../../delta/ostree/static-delta/bsdiff-stream.ts';
-import { compressPart } from '../../../../delta/ostree/static-delta/build/compress-part.ts';
+import {
+  compressPart,
+  type CompressPartOptions,
+} from '../../../../delta/ostree/static-delta/build/compress-part.ts';
 import { DeltaKernel } from '../../../../delta/ostree/static-delta/build/delta-kernel.ts';
 import { KernelMatcher } from '../../../../delta/ostree/static-delta/match/kernel-matcher.ts';
 import { noise, prose } from '../../support.ts';
 import { collect } from '../collect.ts';
+
+/** Less than what some of the tests compress. */
+const DICTIONARY_BYTES = 8 * 1024 * 1024;
 
 let module: WebAssembly.Module;
 
@@ -15,17 +21,24 @@ beforeAll(async () => {
   module = await DeltaKernel.compile();
 });
 
-function packed(bytes: Buffer, pieceBytes = bytes.length): Promise<Buffer> {
+interface PackedOptions extends CompressPartOptions {
+  readonly pieceBytes?: number;
+}
+
+function packed(
+  bytes: Buffer,
+  { pieceBytes = bytes.length, ...options }: PackedOptions = {},
+): Promise<Buffer> {
   const pieces = async function* (): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       yield await Promise.resolve(bytes.subarray(at, at + pieceBytes));
     }
   };
-  return collect(compressPart(module, { size: bytes.length, pieces }, {}));
+  return collect(compressPart(module, { size: bytes.length, pieces }, options));
 }
 
-async function roundTrip(bytes: Buffer): Promise<Buffer> {
-  const stream = await packed(bytes);
+async function roundTrip(bytes: Buffer, options: CompressPartOptions = {}): Promise<Buffer> {
+  const stream = await packed(bytes, options);
   const back = await collect(decompressXz([stream], { maxBytes: bytes.length + 1 }));
   expect(back.equals(bytes)).toBe(true);
   return stream;
@@ -63,7 +76,8 @@ describe("the kernel's encoder", () => {
 
   it('goes past its dictionary', async () => {
     const block = Buffer.concat([noise(100_000, 1), Buffer.alloc(1_500_000), prose(400_000, 2)]);
-    const stream = await roundTrip(Buffer.concat(Array.from({ length: 12 }, () => block)));
+    const blocks = Buffer.concat(Array.from({ length: 12 }, () => block));
+    const stream = await roundTrip(blocks, { dictionaryBytes: DICTIONARY_BYTES });
     expect(stream.length).toBeLessThan(400_000);
   });
 
@@ -71,15 +85,38 @@ describe("the kernel's encoder", () => {
     const bytes = Buffer.concat([noise(3000, 1), Buffer.alloc(30_000_000), noise(3000, 1)]);
     bytes[20_000_000] = 7;
     const ones = Buffer.alloc(20_000_000, 1);
-    const stream = await roundTrip(Buffer.concat([bytes, ones, sparse(300_000, 90, 2), bytes]));
+    const all = Buffer.concat([bytes, ones, sparse(300_000, 90, 2), bytes]);
+    const stream = await roundTrip(all, { dictionaryBytes: DICTIONARY_BYTES });
     expect(stream.length).toBeLessThan(100_000);
+  });
+
+  it('finds what stands 10 MB back', async () => {
+    const block = noise(100_000, 1);
+    const all = Buffer.concat([block, Buffer.alloc(10_000_000), block]);
+    expect((await roundTrip(all)).length).toBeLessThan(150_000);
+  });
+
+  it('lets copies meet where their lengths are cheap', async () => {
+    const blocks = Array.from({ length: 40 }, (_, number) => noise(4 + (number % 3), 1 + number));
+    const values = noise(40_000, 3);
+    const pieces: Buffer[] = [];
+    for (let at = 0; at + 1 < values.length; at += 2) {
+      const [which = 0, zeros = 0] = values.subarray(at, at + 2);
+      pieces.push(
+        blocks[which % blocks.length] ?? Buffer.alloc(0),
+        Buffer.alloc(20 + (zeros % 200)),
+      );
+    }
+    const stream = await roundTrip(Buffer.concat(pieces));
+    // 51,932 where they only meet where the search has them meet.
+    expect(stream.length).toBeLessThan(50_500);
   });
 
   it('does not depend on how the bytes come', async () => {
     const raw = Buffer.concat([sparse(400_000, 40, 1), noise(90_000, 2), sparse(300_000, 90, 3)]);
     const whole = await packed(raw);
     for (const pieceBytes of [5000, 262_143, 262_145]) {
-      expect((await packed(raw, pieceBytes)).equals(whole)).toBe(true);
+      expect((await packed(raw, { pieceBytes })).equals(whole)).toBe(true);
     }
   });
 });

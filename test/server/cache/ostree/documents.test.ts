@@ -1,75 +1,20 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  deltaIndexPath,
-  deltaPath,
-  type DeltaName,
-} from '../../../../delta/ostree/checksum-base64.ts';
-import { formatDeltaIndex, parseDeltaIndex } from '../../../../delta/ostree/delta-index.ts';
-import { checksumOf, type Checksum } from '../../../../delta/ostree/objects/checksum.ts';
-import { formatCommit } from '../../../../delta/ostree/objects/commit.ts';
+import { deltaIndexPath, deltaPath } from '../../../../delta/ostree/checksum-base64.ts';
+import { parseDeltaIndex } from '../../../../delta/ostree/delta-index.ts';
+import { checksumOf } from '../../../../delta/ostree/objects/checksum.ts';
 import { objectPath } from '../../../../delta/ostree/objects/object-name.ts';
-import { formatSuperblock } from '../../../../delta/ostree/static-delta/format-superblock.ts';
+import { formatSummaryFacts, parseSummaryFacts } from '../../../../delta/ostree/summary-facts.ts';
+import { formatSummary, parseSummary } from '../../../../delta/ostree/summary.ts';
 import { digestOf } from '../../../../storage/digest.ts';
 import { ask, noise, startTestCache, until } from '../tools.ts';
+import { A, addDelta, B, COMMIT, publishIndex, TO } from './fake-delta.ts';
 import { FakeRepo } from './fake-repo.ts';
 
-const COMMIT = formatCommit({
-  metadata: [],
-  parent: undefined,
-  related: [],
-  subject: 'one',
-  body: '',
-  timestamp: 1n,
-  tree: checksumOf(noise(1)),
-  meta: checksumOf(noise(2)),
-});
-const TO = checksumOf(COMMIT);
-const [A, B] = [checksumOf(noise(10)), checksumOf(noise(11))];
 const INDEX = deltaIndexPath(TO);
 
 function at(url: string, inside: string): string {
   return `${url}/ostree/fleet/os/${inside}`;
-}
-
-/** Puts a delta of one part (and a fallback) into the repository. */
-function addDelta(
-  repo: FakeRepo,
-  from: Checksum | undefined,
-  { signed = '', fallback }: { signed?: string; fallback?: Checksum } = {},
-): DeltaName {
-  const delta = { from, to: TO };
-  const part = noise(70_000, from === undefined ? 3 : 4);
-  const superblock = formatSuperblock({
-    ...delta,
-    timestamp: 1n,
-    commit: COMMIT,
-    commitmeta: [['signed', { type: 's', value: signed }]],
-    parts: [
-      {
-        checksum: checksumOf(part),
-        size: part.length,
-        contentBytes: 0,
-        objects: [{ kind: 'dirmeta', checksum: checksumOf(noise(2)) }],
-      },
-    ],
-    fallbacks:
-      fallback === undefined
-        ? []
-        : [{ kind: 'file', checksum: fallback, compressedBytes: 10, contentBytes: 10 }],
-  });
-  repo.files.set(deltaPath({ delta, file: 'superblock' }), superblock);
-  repo.files.set(deltaPath({ delta, file: 0 }), part);
-  return delta;
-}
-
-/** Publishes the index of these deltas. */
-function publishIndex(repo: FakeRepo, deltas: readonly DeltaName[]): void {
-  const listed = deltas.map((delta) => ({
-    delta,
-    superblock: digestOf(repo.files.get(deltaPath({ delta, file: 'superblock' })) ?? noise(1)),
-  }));
-  repo.files.set(INDEX, formatDeltaIndex(listed));
 }
 
 describe('files that change', () => {
@@ -107,7 +52,7 @@ describe('files that change', () => {
     expect((await ask(at(url, 'refs/heads/os'))).status).toBe(200);
     await repo.origin.stop();
     const gone = await ask(at(url, meta));
-    expect([gone.status, gone.headers['age']]).toEqual([404, '0']);
+    expect([gone.status, gone.headers['age']]).toEqual([404, expect.stringMatching(/^\d+$/)]);
     expect((await ask(at(url, 'refs/heads/os'))).body.toString()).toBe('one');
     expect((await ask(at(url, 'refs/heads/other'))).status).toBe(503);
   });
@@ -152,7 +97,7 @@ describe('deltas', () => {
       const { status, headers, body } = await ask(at(url, INDEX));
       await repo.origin.start();
       await until(async () => (await ask(at(url, INDEX))).headers['age'] === undefined);
-      expect(headers['age']).toBe('0');
+      expect(headers['age']).toMatch(/^\d+$/);
       if (status !== 200) return String(status);
       const listed = parseDeltaIndex(body);
       return listed.map(({ delta }) => deltas.findIndex(({ from }) => from === delta.from)).join();
@@ -184,5 +129,63 @@ describe('deltas', () => {
     await repo.origin.stop();
     for (const path of [INDEX, ...superblocks]) expect((await ask(at(url, path))).status).toBe(404);
     expect((await ask(at(url, deltaIndexPath(A)))).status).toBe(503);
+  });
+
+  it('that are not here whole are none once their index was seen, and what lacks is named', async () => {
+    const repo = await FakeRepo.start();
+    const { url } = await startTestCache(repo.origin.url);
+    const deltas = [A, B].map((from) => addDelta(repo, from));
+    publishIndex(repo, deltas);
+    const [known = '', other = ''] = deltas.map((delta) =>
+      deltaPath({ delta, file: 'superblock' }),
+    );
+    for (const path of [INDEX, known]) await ask(at(url, path));
+    await repo.origin.stop();
+    const part = known.replace('superblock', '0');
+    for (const [path, lacking] of [
+      [known, part],
+      [other, 'not to be had'],
+    ] as const) {
+      const { status, body } = await ask(at(url, path));
+      expect([status, body.toString()]).toEqual([404, expect.stringContaining(lacking)]);
+      expect(body.toString()).toContain(path);
+    }
+    expect((await ask(at(url, INDEX))).status).toBe(404);
+  });
+
+  it('of a summary that nobody signed: without the origin those that are here whole', async () => {
+    const repo = await FakeRepo.start();
+    const { url } = await startTestCache(repo.origin.url);
+    const deltas = [A, B].map((from) => addDelta(repo, from));
+    const facts = parseSummaryFacts([]);
+    const staticDeltas = deltas.map((delta) => ({
+      delta,
+      superblock: digestOf(
+        repo.files.get(deltaPath({ delta, file: 'superblock' })) ?? Buffer.alloc(0),
+      ),
+    }));
+    const summary = formatSummary({
+      refs: [],
+      metadata: formatSummaryFacts({ ...facts, lastModified: 5n, staticDeltas }),
+    });
+    repo.files.set('summary', summary);
+    const listed = async (): Promise<readonly unknown[]> => {
+      const { metadata } = parseSummary((await ask(at(url, 'summary'))).body);
+      const read = parseSummaryFacts(metadata);
+      expect(read.lastModified).toBe(5n);
+      return read.staticDeltas.map(({ delta }) => delta.from);
+    };
+    expect(await listed()).toEqual([A, B].toSorted());
+    const [delta] = deltas;
+    if (delta === undefined) throw new Error('a delta');
+    for (const file of ['superblock', 0] as const) await ask(at(url, deltaPath({ delta, file })));
+    await repo.origin.stop();
+    expect(await listed()).toEqual([A]);
+    await repo.origin.start();
+    repo.files.set('summary.sig', Buffer.from('signed'));
+    await until(async () => (await ask(at(url, 'summary.sig'))).status === 200);
+    await repo.origin.stop();
+    // Its signatures are of all of it.
+    expect((await ask(at(url, 'summary'))).body.equals(summary)).toBe(true);
   });
 });

@@ -1,0 +1,70 @@
+import { AUDIT_SOURCES } from '../../../storage/catalog/audit-catalog.ts';
+import { parseChunkIndex } from '../../../storage/chunk/chunk-index.ts';
+import { parseDigest, type Digest } from '../../../storage/digest.ts';
+import { readBlob } from '../../../storage/blob-store.ts';
+import { digestOfKey } from '../../../storage/keys.ts';
+import { REPOS, TREES } from './material.ts';
+import { pairOf } from './model.ts';
+import type { World } from './world.ts';
+
+const MAX_INDEX_BYTES = 1_000_000;
+
+/** What is stored, or has a row, though nothing needs it: looked up once all is quiet and collected. */
+export async function leftovers(world: World): Promise<readonly string[]> {
+  const needed = await neededBlobs(world);
+  const left: string[] = [];
+  for await (const { key } of world.bare.objects.list('')) {
+    const digest = digestOfKey(key);
+    if (digest === undefined || !needed.has(digest)) left.push(`object ${key}`);
+  }
+  for (const source of AUDIT_SOURCES) {
+    for (const { digest } of await world.bare.catalog.audit.expected(source, undefined, 1000)) {
+      if (!needed.has(digest)) left.push(`${source} row ${digest}`);
+    }
+  }
+  return left;
+}
+
+/** From the roots downwards, as a reader of the catalog sees it. */
+async function neededBlobs(world: World): Promise<ReadonlySet<Digest>> {
+  const { repositories, layers, deltas } = world.bare.catalog;
+  const needed = new Set<Digest>();
+  const named = new Set<Digest>();
+  for (const key of world.model.attempted) {
+    const [repo, name] = pairOf(key);
+    const digest = parseDigest(name);
+    if ((await repositories.getManifest(repo, digest)) === undefined) continue;
+    needed.add(digest);
+    for (const child of await repositories.children(repo, digest)) named.add(child.digest);
+  }
+  for (const digest of named) {
+    needed.add(digest);
+    const index = (await layers.get(digest))?.index;
+    if (index === undefined) continue;
+    needed.add(index.digest);
+    const bytes = await readBlob(world.bare.blobs, index.digest, { maxBytes: MAX_INDEX_BYTES });
+    for (const pack of parseChunkIndex(bytes).packs) needed.add(pack);
+  }
+  for (const { result } of await deltas.list({ states: ['published'], limit: 1000 })) {
+    if (result !== undefined) needed.add(result.digest);
+  }
+  for (const pack of await packsOfCommits(world)) needed.add(pack);
+  return needed;
+}
+
+/** Commits at refs, those that devices run which follow a ref that is there; and what these reach. */
+async function packsOfCommits(world: World): Promise<Iterable<Digest>> {
+  const { ostree } = world.bare.catalog;
+  const running = new Map([...world.model.devices.values()].map((one) => [one.tree, one.ref]));
+  const names = [];
+  for (const repo of REPOS) {
+    const refs = new Map((await ostree.refs(repo)).map(({ ref, checksum }) => [checksum, ref]));
+    for (const tree of TREES) {
+      const ref = running.get(tree);
+      if (refs.has(tree[0].name.checksum) || (ref !== undefined && pairOf(ref)[0] === repo)) {
+        names.push(...tree.map(({ name }) => name));
+      }
+    }
+  }
+  return (await ostree.packsOf(names)).keys();
+}

@@ -1,0 +1,110 @@
+import type { ManifestChild } from '../../../storage/catalog/repository-catalog.ts';
+import { MEDIA_TYPES } from '../../../storage/descriptor.ts';
+import { digestOf, type Digest } from '../../../storage/digest.ts';
+import { parseTag } from '../../../storage/names.ts';
+import { parseOstreeRef } from '../../../storage/ostree/ref-name.ts';
+import { OTHER, REPO } from '../../suites/catalog/names.ts';
+import { noise, tar } from '../chunk/material.ts';
+import { commit, dirmeta, dirtree, file, type MadeObject } from '../ostree/objects.ts';
+
+export const REPOS = [REPO, OTHER] as const;
+export const TAGS = ['stable', 'v1'].map(parseTag);
+export const REFS = ['a', 'b'].map(parseOstreeRef);
+
+/** A commit first, then all that it reaches. */
+export type Tree = readonly [MadeObject, ...MadeObject[]];
+
+/** What a manifest names; without bytes it is never pushed. */
+export interface Part {
+  readonly kind: ManifestChild['kind'];
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly bytes?: Buffer | undefined;
+}
+
+export interface Document {
+  readonly bytes: Buffer;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly parts: readonly Part[];
+  readonly subject?: Digest | undefined;
+}
+
+function part(kind: Part['kind'], mediaType: string, bytes: Buffer): Part {
+  return { kind, mediaType, bytes, digest: digestOf(bytes), size: bytes.length };
+}
+
+function document(
+  name: string,
+  mediaType: string,
+  parts: readonly Part[],
+  subject?: Digest,
+): Document {
+  const bytes = Buffer.from(name);
+  return { bytes, digest: digestOf(bytes), mediaType, parts, subject };
+}
+
+/** Layers of which some share a file, so that packs are shared too. */
+const shared = noise(60_000, 'shared');
+const LAYERS = [
+  tar({ shared }),
+  tar({ shared, own: noise(20_000, 'one') }),
+  tar({ own: noise(20_000, 'two') }),
+].map((bytes) => part('layer', MEDIA_TYPES.ociLayerTar, bytes));
+/** A layer that no client pushes: its manifests are sparse. */
+const FOREIGN: Part = {
+  kind: 'layer',
+  mediaType: MEDIA_TYPES.ociLayerTar,
+  digest: digestOf(Buffer.from('foreign')),
+  size: 7,
+};
+
+function image(n: number, layers: readonly number[], more: readonly Part[] = []): Document {
+  const config = part('config', MEDIA_TYPES.ociConfig, Buffer.from(`config ${n}`));
+  const parts = [config, ...LAYERS.filter((_, layer) => layers.includes(layer)), ...more];
+  return document(`image ${n}`, MEDIA_TYPES.ociManifest, parts);
+}
+
+export const IMAGES = [image(0, [0]), image(1, [0, 1]), image(2, [2]), image(3, [1], [FOREIGN])];
+
+const childOf = ({ digest, mediaType, bytes }: Document): Part => ({
+  kind: 'manifest',
+  mediaType,
+  digest,
+  size: bytes.length,
+});
+
+export const INDEXES = [IMAGES.slice(0, 2), IMAGES.slice(1, 3)].map((images, n) =>
+  document(`index ${n}`, MEDIA_TYPES.ociIndex, images.map(childOf)),
+);
+
+/** A signature of each image, which may come before it. */
+export const REFERRERS = IMAGES.map((subject, n) =>
+  document(
+    `referrer ${n}`,
+    MEDIA_TYPES.ociManifest,
+    [part('layer', 'application/octet-stream', Buffer.from(`signature ${n}`))],
+    subject.digest,
+  ),
+);
+
+/** Blobs that are pushed for themselves: nothing ever names them. */
+export const LOOSE = ['loose 0', 'loose 1'].map((text) => Buffer.from(text));
+
+function tree(n: number, contents: readonly string[], parent?: Tree): Tree {
+  const meta = dirmeta('meta');
+  const files = contents.map((text) => file(noise(2000, text)));
+  const root = dirtree(files);
+  return [commit(`commit ${n}`, root, meta, parent?.[0]), root, meta, ...files];
+}
+
+const first = tree(0, ['x', 'y']);
+export const TREES = [first, tree(1, ['y', 'z'], first), tree(2, ['z'])] as const;
+
+/** The element at `n`, counted round and round. */
+export function pickOf<T>(items: readonly T[], n: number): T {
+  const item = items[n % items.length];
+  if (item === undefined) throw new Error('nothing to pick from');
+  return item;
+}
