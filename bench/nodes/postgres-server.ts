@@ -24,8 +24,8 @@ export interface PostgresServer {
   makeDatabase(template?: string): Promise<string>;
   /** Runs a statement in a database, as its owner, who is a superuser. */
   run(url: string, statement: string): Promise<readonly Record<string, unknown>[]>;
-  /** Ends it, connections and all, as a crash does, and starts it again. */
-  crash(): Promise<void>;
+  /** Ends it, connections and all, as a crash does, and starts it again after `whileGone`. */
+  crash(whileGone?: () => Promise<unknown>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -95,8 +95,9 @@ export async function startPostgres(
       return urlOf(name);
     },
     run,
-    async crash() {
+    async crash(whileGone) {
       await end(child, 'SIGQUIT');
+      await whileGone?.();
       child = await start();
     },
     async stop() {

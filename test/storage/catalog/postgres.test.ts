@@ -156,8 +156,9 @@ describe.skipIf(bin === undefined)('PostgreSQL', () => {
       await one.repositories.unlinkBlob(REPO, named('x'));
       await vi.waitUntil(() => two.removalEpoch() !== before);
       const told = await vi.waitUntil(() => two.removalEpoch());
-      await server.crash();
-      await vi.waitUntil(() => two.removalEpoch() === undefined, { timeout: 10_000 });
+      await server.crash(() =>
+        vi.waitUntil(() => two.removalEpoch() === undefined, { timeout: 10_000 }),
+      );
       await vi.waitUntil(() => two.removalEpoch() !== undefined, { timeout: 10_000 });
       expect(two.removalEpoch()).toBeGreaterThan(told);
     });
