@@ -33,7 +33,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   jose: ['server/auth'],
   kysely: ['storage/catalog'],
   'lzma-native': ['delta/codecs'],
-  minio: ['storage/drivers'],
+  minio: ['storage/drivers', 'bench/nodes'],
   multiformats: ['storage'],
   pg: ['storage/catalog/postgres', 'bench/nodes'],
   pino: ['server'],

@@ -1,56 +1,91 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'minio';
 
 import { freePort } from './free-port.ts';
 
-/** A MinIO server with one bucket, on loopback, as settings of an origin say it. */
-export interface BucketServer {
-  readonly env: NodeJS.ProcessEnv;
-  readonly stop: () => Promise<void>;
+/** A MinIO server of one's own, on loopback, with a fresh folder. */
+export interface MinioServer {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  /** For looking at what the store does from outside. */
+  readonly client: Client;
+  /** Makes a bucket of a fresh name. */
+  makeBucket(): Promise<string>;
+  stop(): Promise<void>;
 }
 
-const BUCKET = 'rivulet';
+const REGION = 'us-east-1';
 
-/** Starts the program at `path` over a folder below `dir`. */
-export async function startBucket(path: string, dir: string): Promise<BucketServer> {
-  const folder = join(dir, 'minio');
-  await mkdir(join(folder, BUCKET), { recursive: true });
-  const endpoint = `http://127.0.0.1:${await freePort()}`;
-  const [accessKey, secretKey] = [randomBytes(8).toString('hex'), randomBytes(16).toString('hex')];
-  const address = ['--address', new URL(endpoint).host, '--console-address', '127.0.0.1:0'];
-  const child = spawn(path, ['server', '--quiet', ...address, folder], {
-    stdio: 'ignore',
-    env: { ...process.env, MINIO_ROOT_USER: accessKey, MINIO_ROOT_PASSWORD: secretKey, CI: '' },
+/** Starts the MinIO binary at `path`; resolves once it answers. */
+export async function startMinio(path: string): Promise<MinioServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'rivulet-minio-'));
+  const port = await freePort();
+  const accessKey = `key${randomBytes(8).toString('hex')}`;
+  const secretKey = randomBytes(20).toString('hex');
+  const child = spawn(
+    path,
+    [
+      'server',
+      '--quiet',
+      '--address',
+      `127.0.0.1:${port}`,
+      '--console-address',
+      '127.0.0.1:0',
+      folder,
+    ],
+    {
+      stdio: 'ignore',
+      env: {
+        ...process.env,
+        MINIO_ROOT_USER: accessKey,
+        MINIO_ROOT_PASSWORD: secretKey,
+        MINIO_UPDATE: 'off',
+        CI: '',
+      },
+    },
+  );
+  const client = new Client({
+    endPoint: '127.0.0.1',
+    port,
+    useSSL: false,
+    accessKey,
+    secretKey,
+    region: REGION,
+    retryOptions: { disableRetry: true },
   });
   const stop = async (): Promise<void> => {
     await end(child);
     await rm(folder, { recursive: true, force: true });
   };
+  const endpoint = `http://127.0.0.1:${port}`;
   try {
-    await untilReady(`${endpoint}/minio/health/ready`, child);
+    await untilReady(client, child);
   } catch (error) {
     await stop();
     throw error;
   }
-  const env = {
-    RIVULET_STORE_KIND: 's3',
-    RIVULET_STORE_ENDPOINT: endpoint,
-    RIVULET_STORE_BUCKET: BUCKET,
-    RIVULET_STORE_ACCESS_KEY: accessKey,
-    RIVULET_STORE_SECRET_KEY: secretKey,
+  const makeBucket = async (): Promise<string> => {
+    const bucket = `rivulet-${randomBytes(6).toString('hex')}`;
+    await client.makeBucket(bucket, REGION);
+    return bucket;
   };
-  return { env, stop };
+  return { endpoint, region: REGION, accessKey, secretKey, client, makeBucket, stop };
 }
 
-async function untilReady(url: string, child: ChildProcess): Promise<void> {
+async function untilReady(client: Client, child: ChildProcess): Promise<void> {
   for (let tries = 0; tries < 600; tries += 1) {
     if (child.exitCode !== null) throw new Error(`minio ended with status ${child.exitCode}`);
-    const ready = await fetch(url).then(
-      (response) => response.ok,
+    // Its own health page says ready a moment too early.
+    const ready = await client.listBuckets().then(
+      () => true,
       () => false,
     );
     if (ready) return;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { formatTable } from '../table.ts';
 import { needTool } from '../tools.ts';
 import { pushBlob, pushes, reads, runLoad, type LoadResult, type Work } from './load.ts';
-import { startBucket } from './minio-server.ts';
+import { startMinio, type MinioServer } from './minio-server.ts';
 import { Origins } from './origins.ts';
 import { findPostgres, startPostgres } from './postgres-server.ts';
 
@@ -45,12 +45,15 @@ export async function measureThroughput(
   const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-nodes-'));
   try {
     const rows = [await measure('folder + SQLite, 1 origin', 1, join(dir, 'alone'), {}, options)];
-    const bucket = await startBucket(minio.path, dir);
+    const store = await startMinio(minio.path);
     try {
       const postgres = await startPostgres(bin, ['fsync=on', 'full_page_writes=on']);
       try {
         for (const count of options.counts) {
-          const env = { ...bucket.env, RIVULET_CATALOG_URL: await postgres.makeDatabase() };
+          const env = {
+            ...(await bucketOf(store)),
+            RIVULET_CATALOG_URL: await postgres.makeDatabase(),
+          };
           const title = `MinIO + PostgreSQL, ${count} origin${count === 1 ? '' : 's'}`;
           rows.push(await measure(title, count, join(dir, `of-${count}`), env, options));
         }
@@ -58,12 +61,23 @@ export async function measureThroughput(
         await postgres.stop();
       }
     } finally {
-      await bucket.stop();
+      await store.stop();
     }
     return rows;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** A fresh bucket, as an origin's settings say it. */
+async function bucketOf(store: MinioServer): Promise<NodeJS.ProcessEnv> {
+  return {
+    RIVULET_STORE_KIND: 's3',
+    RIVULET_STORE_ENDPOINT: store.endpoint,
+    RIVULET_STORE_BUCKET: await store.makeBucket(),
+    RIVULET_STORE_ACCESS_KEY: store.accessKey,
+    RIVULET_STORE_SECRET_KEY: store.secretKey,
+  };
 }
 
 /** Figures, and ratios to the first row and to one origin of the same kind. */
