@@ -31,6 +31,9 @@ function moved(ref: FoundRef, offset: number, addresses: number): FoundRef {
   return { ...ref, offset: ref.offset + offset, target: ref.target + shift, base };
 }
 
+/** Pages that the kernel holds (kernel/scan/pages.ts). */
+const SLOTS = 40;
+
 describe.each([true, false])('scans by page, 64 bits: %s', (is64) => {
   const { bytes, places } = sampleElf(is64);
   const session = new ScanSession(bytes, 'memory');
@@ -130,12 +133,12 @@ describe.each([true, false])('scans by page, 64 bits: %s', (is64) => {
     const old = new ScanSession(large, 'host');
     old.parse(0, bytes.length);
     const before = old.page(0);
-    for (let page = 1; page < 64; page++) old.page(page);
+    for (let page = 1; page < SLOTS; page++) old.page(page);
     const reads = old.reads;
     old.page(0);
-    old.kernel.oldByte(4096 * 63);
+    old.kernel.oldByte(4096 * (SLOTS - 1));
     expect(old.reads).toBe(reads);
-    for (let page = 64; page < 80; page++) old.page(page);
+    for (let page = SLOTS; page < SLOTS + 16; page++) old.page(page);
     old.page(0);
     expect(old.page(0)).toEqual(before);
     const known = old.reads;
