@@ -3,6 +3,7 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { DeltaPair } from '../../storage/catalog/delta-catalog.ts';
 import type { LiveImage } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
+import { RETIRED_DELTA_MS } from '../../storage/gc.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { MatrixConfig } from '../config.ts';
@@ -67,7 +68,7 @@ export class MatrixPlanner {
   }
 
   async #ensure(histories: readonly ReadHistory[], live: readonly LiveImage[]): Promise<number> {
-    const { catalog, matrix } = this.#options;
+    const { catalog, matrix, clock } = this.#options;
     for (const image of histories.flatMap((history) => history.images)) {
       for (const { digest, mediaType } of image.layers) {
         // Reading first keeps the usual turn, where nothing is new, free of write locks.
@@ -76,7 +77,7 @@ export class MatrixPlanner {
         }
       }
     }
-    return catalog.deltas.ensure(wantedPairs(histories, live, matrix));
+    return catalog.deltas.ensure(wantedPairs(histories, live, matrix), clock() - RETIRED_DELTA_MS);
   }
 
   async #history(repo: RepoName, tag: Tag, options: IoOptions): Promise<ReadHistory> {

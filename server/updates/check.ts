@@ -2,6 +2,7 @@ import type { CheckRequest, Decision, ReleaseFacts } from '../../delta/agent/pro
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Digest } from '../../storage/digest.ts';
+import { RETIRED_DELTA_MS } from '../../storage/gc.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { MatrixConfig } from '../config.ts';
@@ -81,7 +82,7 @@ export class CheckService {
    * would do so at its next turn anyway. True when a pair was added.
    */
   async #planDelta(facts: ReleaseFacts, ask: CheckRequest, options: IoOptions): Promise<boolean> {
-    const { catalog, matrix, poke } = this.#options;
+    const { catalog, matrix, poke, clock } = this.#options;
     const target = matchPlatform(facts.platforms, ask);
     const from = currentDigest(ask);
     if (target === undefined || from === undefined || from === target.manifest.digest) return false;
@@ -92,8 +93,8 @@ export class CheckService {
     if (rows.some(({ state }) => state !== 'retired')) return false;
     if (!(await this.#isImageOf(facts, from, target.platform, options))) return false;
     const pair = { repo, tag: parseTag(facts.channel), platform: target.platform, from, to };
-    const added = (await catalog.deltas.ensure([pair])) > 0;
-    if (added) poke();
+    const added = await catalog.deltas.ensure([pair], clock() - RETIRED_DELTA_MS);
+    if (added > 0) poke();
     return true;
   }
 

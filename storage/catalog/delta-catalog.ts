@@ -74,8 +74,12 @@ export interface DeltaCoverage {
 
 /** The matrix: one row a pair, claimed under a lease by whoever builds it. */
 export interface DeltaCatalog {
-  /** Adds pending rows for pairs that are not there; a retired pair becomes pending again. Returns how many were added. */
-  ensure(pairs: readonly DeltaPair[]): Promise<number>;
+  /**
+   * Adds pending rows for pairs that are not there. A retired one becomes again what it was if it had
+   * come to an end and its bytes are there for sure, since it was retired after `keptSinceMs` (a
+   * collector's cutoff, or later), and pending otherwise. Returns how many rows were added or revived.
+   */
+  ensure(pairs: readonly DeltaPair[], keptSinceMs: number): Promise<number>;
   /** Takes a pending row that is due, or one whose lease ran out; undefined when there is none. */
   claim(
     owner: string,

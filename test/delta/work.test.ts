@@ -63,7 +63,7 @@ function pair(from: Digest, to: Digest): DeltaPair {
 }
 
 async function claimPair(world: World, from: Digest, to: Digest): Promise<DeltaClaim> {
-  await world.catalog.deltas.ensure([pair(from, to)]);
+  await world.catalog.deltas.ensure([pair(from, to)], 0);
   return claimNext(world);
 }
 

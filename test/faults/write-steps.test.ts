@@ -100,7 +100,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       const [from, to] = await manifestsOf(place);
       if (from === undefined || to === undefined) throw new Error('no images');
       const pair = { repo: REPO, tag: parseTag('v2'), platform: 'linux/amd64', from, to };
-      await place.catalog.deltas.ensure([pair]);
+      await place.catalog.deltas.ensure([pair], 0);
     },
     work: buildAll,
     after: async ({ catalog }) => {

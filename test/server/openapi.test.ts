@@ -89,7 +89,7 @@ describe('what a live server answers', () => {
     const repo = origin.target.repo;
     const platform = 'linux/amd64';
     const { deltas } = origin.store.catalog;
-    await deltas.ensure([{ repo, tag: STABLE, platform, from: named('v1'), to: image.digest }]);
+    await deltas.ensure([{ repo, tag: STABLE, platform, from: named('v1'), to: image.digest }], 0);
     const claim = await deltas.claim('test', 60_000);
     if (claim === undefined) throw new Error('nothing to claim');
     await deltas.publish(claim.delta.id, claim.lease, {

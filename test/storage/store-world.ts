@@ -117,7 +117,7 @@ export class StoreWorld {
 
   async publishDelta(text: string): Promise<number> {
     const { deltas } = this.catalog;
-    await deltas.ensure([pair(text, 'new')]);
+    await deltas.ensure([pair(text, 'new')], 0);
     const claim = await deltas.claim('w', 1000);
     if (claim === undefined) throw new Error('nothing to claim');
     await deltas.publish(claim.delta.id, claim.lease, {

@@ -11,7 +11,8 @@ import type {
 } from '../delta-catalog.ts';
 import type { Lease } from '../layer-catalog.ts';
 import { nameStored } from './condemned.ts';
-import { batches, type SqlContext } from './context.ts';
+import type { SqlContext } from './context.ts';
+import { ensurePairs } from './delta-pairs.ts';
 import { resultColumns, toDelta } from './delta-rows.ts';
 import { SqlMatrixTable } from './matrix-table.ts';
 
@@ -25,45 +26,10 @@ export class SqlDeltas implements DeltaCatalog {
     this.#matrix = new SqlMatrixTable(context, 'deltas', 'delta');
   }
 
-  async ensure(pairs: readonly DeltaPair[]): Promise<number> {
+  async ensure(pairs: readonly DeltaPair[], keptSinceMs: number): Promise<number> {
     const { db, clock } = this.#context;
-    const nowMs = clock();
-    const rows = [...new Map(pairs.map((pair) => [pairKey(pair), pair])).values()].map((pair) => ({
-      repo: pair.repo,
-      tag: pair.tag,
-      platform: pair.platform,
-      from_digest: pair.from,
-      to_digest: pair.to,
-      state: 'pending' as const,
-      due_ms: nowMs,
-      created_ms: nowMs,
-      updated_ms: nowMs,
-    }));
-    if (rows.length === 0) return 0;
-    return db.transaction().execute(async (tx) => {
-      let added = 0n;
-      for (const batch of batches(rows)) {
-        const { numInsertedOrUpdatedRows } = await tx
-          .insertInto('deltas')
-          .values(batch)
-          .onConflict((oc) =>
-            oc
-              .columns(['repo', 'tag', 'platform', 'from_digest', 'to_digest'])
-              .doUpdateSet({
-                state: 'pending',
-                attempts: 0,
-                progress: 0,
-                due_ms: nowMs,
-                reason: null,
-                updated_ms: nowMs,
-              })
-              .where('deltas.state', '=', 'retired'),
-          )
-          .executeTakeFirst();
-        added += numInsertedOrUpdatedRows ?? 0n;
-      }
-      return Number(added);
-    });
+    if (pairs.length === 0) return 0;
+    return db.transaction().execute((tx) => ensurePairs(tx, pairs, keptSinceMs, clock()));
   }
 
   async claim(
@@ -150,8 +116,4 @@ export class SqlDeltas implements DeltaCatalog {
   async coverage(): Promise<readonly DeltaCoverage[]> {
     return this.#matrix.coverage();
   }
-}
-
-function pairKey(pair: DeltaPair): string {
-  return JSON.stringify([pair.repo, pair.tag, pair.platform, pair.from, pair.to]);
 }

@@ -139,10 +139,13 @@ describe('an origin counts', () => {
   it('the queue of deltas and how much of the matrix is done', async () => {
     const { deltas } = origin.store.catalog;
     const pair = { repo: REPO, tag: parseTag('stable'), platform: 'linux/amd64', to: named('v3') };
-    await deltas.ensure([
-      { ...pair, from: named('v1') },
-      { ...pair, from: named('v2') },
-    ]);
+    await deltas.ensure(
+      [
+        { ...pair, from: named('v1') },
+        { ...pair, from: named('v2') },
+      ],
+      0,
+    );
     expect(await count(origin, 'delta_queue_depth')).toBe(2);
     expect(await count(origin, 'delta_coverage_ratio', { product: REPO })).toBe(0);
     const claim = await deltas.claim('test', 60_000);

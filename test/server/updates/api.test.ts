@@ -130,7 +130,10 @@ describe('lists', () => {
   });
 
   beforeAll(async () => {
-    await origin.store.catalog.deltas.ensure(Array.from({ length: 25 }, (_, i) => pair(i)));
+    await origin.store.catalog.deltas.ensure(
+      Array.from({ length: 25 }, (_, i) => pair(i)),
+      0,
+    );
   });
 
   /** Follows `Link` to the last page. */

@@ -114,7 +114,7 @@ describe('deltas', () => {
 
   it('are not waited for once no builder cares', async () => {
     const { images } = await release('one');
-    await origin.store.catalog.deltas.ensure([pair(images[0].digest)]);
+    await origin.store.catalog.deltas.ensure([pair(images[0].digest)], 0);
     origin.nowMs += 29 * 60_000;
     expect((await platform()).building).toEqual([named('v0')]);
     origin.nowMs += 2 * 60_000;
@@ -124,7 +124,7 @@ describe('deltas', () => {
   it('are building, then there; the smallest counts, whichever tag planned it', async () => {
     const { images } = await release('one');
     const { deltas } = origin.store.catalog;
-    await deltas.ensure([pair(images[0].digest), pair(images[0].digest, parseTag('other'))]);
+    await deltas.ensure([pair(images[0].digest), pair(images[0].digest, parseTag('other'))], 0);
     expect(await platform()).toEqual({ building: [named('v0')], deltas: [] });
     for (const size of [20, 10]) {
       const claim = await deltas.claim('test', 60_000);

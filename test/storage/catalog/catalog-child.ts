@@ -16,7 +16,7 @@ function say(line: string | number): void {
 
 async function claimAll(): Promise<void> {
   const pairs = Array.from({ length: Number(count) }, (_, n) => pair(`v${n}`, 'new'));
-  const added = await catalog.deltas.ensure(pairs);
+  const added = await catalog.deltas.ensure(pairs, 0);
   say(`added ${added}`);
   for (;;) {
     const claim = await catalog.deltas.claim(name, 600_000);

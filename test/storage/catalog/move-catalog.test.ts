@@ -30,7 +30,7 @@ describe.skipIf(bin === undefined)('the move of a catalog to PostgreSQL', () => 
     await catalog.repositories.linkBlob(REPO, config, 6);
     const row = { digest: MANIFEST, mediaType: 'application/x', size: 8 };
     await catalog.repositories.putManifest(REPO, row, [{ digest: config, kind: 'config' }], STABLE);
-    await catalog.deltas.ensure([pair('a', 'b'), pair('b', 'c')]);
+    await catalog.deltas.ensure([pair('a', 'b'), pair('b', 'c')], 0);
     await catalog.close();
   });
   afterAll(async () => {
@@ -52,7 +52,7 @@ describe.skipIf(bin === undefined)('the move of a catalog to PostgreSQL', () => 
     const catalog = await openPostgresCatalog(to, Date.now);
     try {
       expect(await catalog.repositories.resolveTag(REPO, STABLE)).toBe(MANIFEST);
-      await catalog.deltas.ensure([pair('c', 'd')]);
+      await catalog.deltas.ensure([pair('c', 'd')], 0);
     } finally {
       await catalog.close();
     }

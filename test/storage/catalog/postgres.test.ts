@@ -87,7 +87,10 @@ describe.skipIf(bin === undefined)('PostgreSQL', () => {
     test('one row is claimed once, by whoever asks and however many ask', async () => {
       const url = await server.makeDatabase(template);
       const [one, two] = [await open(url), await open(url)];
-      await one.deltas.ensure(Array.from({ length: 20 }, (_, n) => pair(`v${n}`, 'new')));
+      await one.deltas.ensure(
+        Array.from({ length: 20 }, (_, n) => pair(`v${n}`, 'new')),
+        0,
+      );
       const claims = await Promise.all(
         Array.from({ length: 30 }, (_, n) => (n % 2 === 0 ? one : two).deltas.claim('w', 60_000)),
       );

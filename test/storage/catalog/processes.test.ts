@@ -78,7 +78,10 @@ test('two connections of one process never claim the same row', async () => {
   const one = await openSqliteCatalog(path, Date.now);
   const two = await openSqliteCatalog(path, Date.now);
   try {
-    await one.deltas.ensure(Array.from({ length: 20 }, (_, n) => pair(`v${n}`, 'new')));
+    await one.deltas.ensure(
+      Array.from({ length: 20 }, (_, n) => pair(`v${n}`, 'new')),
+      0,
+    );
     const claims = await Promise.all(
       Array.from({ length: 30 }, (_, n) => (n % 2 === 0 ? one : two).deltas.claim('w', 60_000)),
     );

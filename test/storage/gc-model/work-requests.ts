@@ -27,7 +27,7 @@ export async function chunkLayer({ world, stores }: Request): Promise<void> {
 /** Builds a delta and publishes it. */
 export async function publishDelta({ world, stores, onEnd }: Request, n: number): Promise<void> {
   const { blobs, catalog } = stores;
-  await catalog.deltas.ensure([pair(`from ${n}`, `to ${n}`)]);
+  await catalog.deltas.ensure([pair(`from ${n}`, `to ${n}`)], 0);
   const claim = await catalog.deltas.claim('w', LEASE_MS);
   if (claim === undefined) return;
   const { delta, lease } = claim;

@@ -21,7 +21,7 @@ export function auditSuite(setup: CatalogUnderTest): void {
     await repositories.putManifest(OTHER, manifest('image'), []);
     await layers.ensure(named('layer'), 'tar');
     const layer = await layers.claim('w', 1000);
-    await deltas.ensure([pair('1', '2')]);
+    await deltas.ensure([pair('1', '2')], 0);
     const delta = await deltas.claim('w', 1000);
     if (layer === undefined || delta === undefined) throw new Error('nothing to claim');
     await layers.finish(named('layer'), layer.lease, chunkedLayer('l', [chunk('c', 'l pack')]));

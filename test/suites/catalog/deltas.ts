@@ -30,9 +30,9 @@ export function deltaSuite(setup: CatalogUnderTest): void {
     test('adds each pair once, however often and however listed', async () => {
       const { deltas } = (await setup()).catalog;
       const pairs = [pair('1', '3'), pair('2', '3'), pair('1', '3'), pair('1', '3', 'linux/arm64')];
-      expect(await deltas.ensure(pairs)).toBe(3);
-      expect(await deltas.ensure(pairs)).toBe(0);
-      expect(await deltas.ensure([])).toBe(0);
+      expect(await deltas.ensure(pairs, 0)).toBe(3);
+      expect(await deltas.ensure(pairs, 0)).toBe(0);
+      expect(await deltas.ensure([], 0)).toBe(0);
       expect(await deltas.counts()).toEqual({
         pending: 3,
         building: 0,
@@ -47,14 +47,17 @@ export function deltaSuite(setup: CatalogUnderTest): void {
     test('very many pairs at once', async () => {
       const { deltas } = (await setup()).catalog;
       const pairs = Array.from({ length: 1234 }, (_, n) => pair(`v${n}`, 'new'));
-      expect(await deltas.ensure(pairs)).toBe(1234);
+      expect(await deltas.ensure(pairs, 0)).toBe(1234);
     });
 
     test('revives what was retired and nothing else', async () => {
       const { catalog, clock } = await setup();
       const { deltas } = catalog;
       const names: readonly DeltaState[] = ['failed', 'rejected', 'published', 'retired'];
-      await deltas.ensure(names.map((name) => pair(name, 'new')));
+      await deltas.ensure(
+        names.map((name) => pair(name, 'new')),
+        0,
+      );
       for (const name of names) {
         const { id, lease, delta } = await claimOne(catalog);
         expect(delta.from).toBe(named(name));
@@ -64,7 +67,8 @@ export function deltaSuite(setup: CatalogUnderTest): void {
         if (name === 'retired') await deltas.retire([id]);
       }
       clock.nowMs += 1;
-      expect(await deltas.ensure(names.map((name) => pair(name, 'new')))).toBe(1);
+      const all = names.map((name) => pair(name, 'new'));
+      expect(await deltas.ensure(all, clock.nowMs)).toBe(1);
       const rows = await deltas.list({ limit: 10 });
       expect(rows.map((row) => row.state)).toEqual(['failed', 'rejected', 'published', 'pending']);
       expect(rows[3]).toMatchObject({ attempts: 0, progress: 0, updatedMs: clock.nowMs });
@@ -72,13 +76,61 @@ export function deltaSuite(setup: CatalogUnderTest): void {
       const { lease } = await claimOne(catalog);
       expect(lease.fence).toBe(2);
     });
+
+    test('what had come to an end and was retired lately is that again', async () => {
+      const { catalog, clock } = await setup();
+      const { deltas } = catalog;
+      const pairs = [pair('published', 'new'), pair('rejected', 'new')];
+      await deltas.ensure(pairs, 0);
+      const first = await claimOne(catalog);
+      await deltas.publish(first.id, first.lease, deltaResult('d'));
+      const second = await claimOne(catalog);
+      await deltas.reject(second.id, second.lease, 'big', deltaResult('r'));
+      await deltas.retire([first.id, second.id]);
+      const retiredMs = clock.nowMs;
+      clock.nowMs += 1000;
+      expect(await deltas.ensure(pairs, retiredMs - 1)).toBe(2);
+      const ended = { progress: 1, attempts: 1, updatedMs: clock.nowMs };
+      expect(await deltas.list({ limit: 10 })).toMatchObject([
+        { ...ended, state: 'published', result: deltaResult('d') },
+        { ...ended, state: 'rejected', result: deltaResult('r'), reason: 'big' },
+      ]);
+      expect(await deltas.claim('w', 1000)).toBeUndefined();
+    });
+
+    test('what was retired before it was built again, or whose bytes are going, is built', async () => {
+      const { catalog, clock } = await setup();
+      const { deltas, gc } = catalog;
+      const pairs = [pair('1', '2')];
+      await deltas.ensure(pairs, 0);
+      const { id, lease } = await claimOne(catalog);
+      await deltas.publish(id, lease, deltaResult('d'));
+      await deltas.retire([id]);
+      clock.nowMs += 1;
+      await deltas.ensure(pairs, clock.nowMs);
+      await deltas.retire([id]);
+      expect(await deltas.ensure(pairs, 0)).toBe(1);
+      expect(await deltas.get(id)).toMatchObject({ state: 'pending' });
+
+      const again = await claimOne(catalog);
+      await deltas.publish(id, again.lease, deltaResult('e'));
+      await deltas.retire([id]);
+      clock.nowMs += 10;
+      const cutoff = {
+        ...{ unnamedBeforeMs: clock.nowMs, retiredBeforeMs: clock.nowMs },
+        ...{ keptCommits: 1, liveSinceMs: 0 },
+      };
+      expect((await gc.condemn([named('e')], cutoff, clock.nowMs + 1000)).size).toBe(1);
+      expect(await deltas.ensure(pairs, 0)).toBe(1);
+      expect(await deltas.get(id)).toMatchObject({ state: 'pending' });
+    });
   });
 
   describe('deltas: claims', () => {
     test('a row goes through building and proving to published', async () => {
       const { catalog, clock } = await setup();
       const { deltas } = catalog;
-      await deltas.ensure([pair('1', '2')]);
+      await deltas.ensure([pair('1', '2')], 0);
       const { id, delta, lease } = await claimOne(catalog);
       expect(delta).toEqual({
         ...pair('1', '2'),
@@ -103,7 +155,7 @@ export function deltaSuite(setup: CatalogUnderTest): void {
     test('progress extends the lease; one that ran out is taken over under a higher fence', async () => {
       const { catalog, clock } = await setup();
       const { deltas } = catalog;
-      await deltas.ensure([pair('1', '2')]);
+      await deltas.ensure([pair('1', '2')], 0);
       const { id, lease } = await claimOne(catalog);
       clock.nowMs += 999;
       await deltas.progress(id, lease, 'proving', 0.1, 1000);
@@ -128,7 +180,7 @@ export function deltaSuite(setup: CatalogUnderTest): void {
     test('a failed try comes back when it is due, or never', async () => {
       const { catalog, clock } = await setup();
       const { deltas } = catalog;
-      await deltas.ensure([pair('1', '2')]);
+      await deltas.ensure([pair('1', '2')], 0);
       const first = await claimOne(catalog);
       await deltas.fail(first.id, first.lease, 'disk', clock.nowMs + 500);
       expect(await deltas.get(first.id)).toMatchObject({ state: 'pending', reason: 'disk' });
@@ -145,7 +197,7 @@ export function deltaSuite(setup: CatalogUnderTest): void {
     test('retiring takes a row from its holder, and keeps the first time it was retired', async () => {
       const { catalog, clock } = await setup();
       const { deltas } = catalog;
-      await deltas.ensure([pair('1', '2'), pair('2', '3')]);
+      await deltas.ensure([pair('1', '2'), pair('2', '3')], 0);
       const { id, lease } = await claimOne(catalog);
       await deltas.retire([id]);
       const retiredMs = clock.nowMs;
@@ -155,7 +207,7 @@ export function deltaSuite(setup: CatalogUnderTest): void {
       await deltas.retire([id, id + 1, 999]);
       expect(await deltas.get(id)).toMatchObject({ state: 'retired', updatedMs: retiredMs });
       expect(await deltas.counts()).toMatchObject({ retired: 2 });
-      await deltas.ensure([pair('1', '2')]);
+      await deltas.ensure([pair('1', '2')], 0);
       const revived = deltas.progress(id, lease, 'building', 0.1, 1000);
       await expect(revived).rejects.toMatchObject({ code: 'conflict' });
     });
@@ -172,7 +224,7 @@ export function deltaSuite(setup: CatalogUnderTest): void {
         { ...pair('1', '2'), tag: beta },
         { ...pair('1', '2'), repo: OTHER },
       ];
-      await deltas.ensure(pairs);
+      await deltas.ensure(pairs, 0);
       const count = async (filter: object) => (await deltas.list({ limit: 9, ...filter })).length;
       expect(await count({})).toBe(5);
       expect(await count({ repo: OTHER })).toBe(1);

@@ -40,7 +40,7 @@ const QUEUES: Readonly<Record<string, (catalog: Catalog) => Queue>> = {
     ],
   }),
   deltas: ({ deltas }) => ({
-    add: () => deltas.ensure([pair('1', '2')]),
+    add: () => deltas.ensure([pair('1', '2')], 0),
     take: async (owner) => need(await deltas.claim(owner, LEASE_MS)).lease,
     finish: (lease, by) => deltas.publish(1, lease, deltaResult(by)),
     look: () => deltas.get(1),

@@ -122,7 +122,7 @@ export function gcSuite(setup: CatalogUnderTest): void {
     test('deltas keep their bytes while published and for an hour after', async () => {
       const { catalog, clock } = await setup();
       const { deltas, gc } = catalog;
-      await deltas.ensure([pair('1', '2')]);
+      await deltas.ensure([pair('1', '2')], 0);
       const claim = await catalog.deltas.claim('w', 1000);
       if (claim === undefined) throw new Error('nothing to claim');
       await deltas.publish(claim.delta.id, claim.lease, deltaResult('d'));
@@ -136,7 +136,7 @@ export function gcSuite(setup: CatalogUnderTest): void {
       clock.nowMs += 1;
       expect(await alive()).toBe(false);
       // Planned again: the old bytes may be offered to devices no more, but until now they were.
-      await deltas.ensure([pair('1', '2')]);
+      await deltas.ensure([pair('1', '2')], clock.nowMs - HOUR);
       expect(await alive()).toBe(true);
     });
   });
@@ -158,7 +158,7 @@ export function gcSuite(setup: CatalogUnderTest): void {
       const cutoff = cutoffAt(clock.nowMs);
       await layers.ensure(named('l'), 'tar');
       const layer = await layers.claim('w', HOUR);
-      await deltas.ensure([pair('1', '2')]);
+      await deltas.ensure([pair('1', '2')], 0);
       const delta = await deltas.claim('w', HOUR);
       if (layer === undefined || delta === undefined) throw new Error('nothing to claim');
       const digests = ['blob', 'a pack', 'd'].map(named);

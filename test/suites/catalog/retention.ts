@@ -48,7 +48,7 @@ export function retentionSuite(setup: CatalogUnderTest): void {
       await fleet.seen({ ...device, id: 'new', channel: V1, seenMs: clock.nowMs });
       const decision = { kind: 'oci' as const, product: REPO, createdMs: clock.nowMs };
       await fleet.decide({ ...decision, id: 'd', deviceId: 'new', to: named('b') });
-      await deltas.ensure([pair('x', 'y'), pair('y', 'z')]);
+      await deltas.ensure([pair('x', 'y'), pair('y', 'z')], 0);
       const claim = await deltas.claim('w', HOUR);
       if (claim === undefined) throw new Error('nothing to claim');
       await deltas.publish(claim.delta.id, claim.lease, deltaResult('delta'));
