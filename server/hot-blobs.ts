@@ -32,9 +32,13 @@ export function createHotBlobs({ blobs, catalog }: HotBlobsOptions): HotSource {
       const digest = match?.[2];
       if (digest === undefined || !isDigest(digest)) return 'never';
       const repo = match?.[1];
-      if (repo !== undefined && !(await isLinked(catalog, repo, digest))) return undefined;
       const size = (await blobs.stat(digest))?.size;
-      if (size === undefined) return undefined;
+      // One of another size is damage, which the route tells of.
+      if (
+        size === undefined ||
+        (repo !== undefined && size !== (await sizeIn(catalog, repo, digest)))
+      )
+        return undefined;
       const content = await contentOf(blobs, digest, size, part);
       if (content === 'never') return 'never';
       return {
@@ -64,10 +68,10 @@ async function contentOf(
   return path === undefined ? 'never' : { fd: await openFd(path, 'r') };
 }
 
-function isLinked(
+function sizeIn(
   catalog: HotBlobsOptions['catalog'],
   repo: string,
   digest: Digest,
-): Promise<boolean> {
-  return catalog.repositories.hasBlob(parseRepoName(repo), digest);
+): Promise<number | undefined> {
+  return catalog.repositories.blobSize(parseRepoName(repo), digest);
 }

@@ -19,8 +19,8 @@ export class BlobResource {
     const repo = readRepo(name);
     const digest = readDigest(reference);
     const { blobs, catalog, composites } = this.#registry;
-    const linked = await catalog.repositories.hasBlob(repo, digest);
-    if (linked && (await sendStored(x, blobs, { digest }))) return;
+    const size = await catalog.repositories.blobSize(repo, digest);
+    if (size !== undefined && (await sendStored(x, blobs, { digest, size }))) return;
     if (composites !== undefined && (await catalog.zstdChunked.mayServe(repo, digest))) {
       if (await sendComposite(x, { catalog, composites }, { digest })) return;
     }

@@ -46,7 +46,8 @@ export class ManifestResource {
     const found = row ?? (await findForm(catalog, repo, reference));
     if (found === undefined) throw unknown(repo, text);
     const cacheControl = reference.kind === 'digest' ? IMMUTABLE : 'no-cache';
-    const head = { digest: found.digest, mediaType: found.mediaType, cacheControl };
+    const { size, mediaType } = found;
+    const head = { digest: found.digest, size, mediaType, cacheControl };
     if (!(await sendStored(x, blobs, head))) throw unknown(repo, text);
   }
 

@@ -55,6 +55,8 @@ export interface RepositoryCatalog {
    */
   linkBlob(repo: RepoName, digest: Digest, size: number, facts?: StoredFacts): Promise<void>;
   hasBlob(repo: RepoName, digest: Digest): Promise<boolean>;
+  /** Bytes of a blob that the repository has. */
+  blobSize(repo: RepoName, digest: Digest): Promise<number | undefined>;
   /** Any repository that has the blob: for mounts without `from`. */
   findBlob(digest: Digest): Promise<RepoName | undefined>;
   /** Returns false if the repository did not have it. */

@@ -100,6 +100,30 @@ describe('an origin on a bad disk', () => {
     }
   });
 
+  it('that has lost the end of files says so instead of sending what is left', async () => {
+    const big = seededBytes('big', 300_000);
+    const origin = await startOn(dir);
+    try {
+      for (const bytes of [big, large, small])
+        expect((await push(origin.url, bytes)).status).toBe(201);
+      for (const bytes of [big, large]) {
+        const digest = digestOf(bytes);
+        const path = join(dir, 'store', blobKey(digest));
+        await truncate(path, bytes.length - 1000);
+        for (const range of [undefined, 'bytes=0-99']) {
+          const answer = await fetch(`${origin.url}/v2/${REPO}/blobs/${digest}`, {
+            headers: range === undefined ? {} : { range },
+          });
+          expect(answer.status).toBe(500);
+          expect(await codeOf(answer)).toBe('UNKNOWN');
+        }
+      }
+      await expectServed(origin.url, small);
+    } finally {
+      await origin.close();
+    }
+  });
+
   it('that loses the end of a file breaks the transfer, and goes on serving', async () => {
     const huge = seededBytes('huge', 40_000_000);
     const origin = await startOn(dir);

@@ -75,13 +75,17 @@ export class SqlRepositories extends SqlTags implements RepositoryCatalog {
   }
 
   async hasBlob(repo: RepoName, digest: Digest): Promise<boolean> {
+    return (await this.blobSize(repo, digest)) !== undefined;
+  }
+
+  async blobSize(repo: RepoName, digest: Digest): Promise<number | undefined> {
     const row = await this.#context.db
       .selectFrom('repo_blobs')
-      .select('digest')
+      .select('size')
       .where('repo', '=', repo)
       .where('digest', '=', digest)
       .executeTakeFirst();
-    return row !== undefined;
+    return row?.size;
   }
 
   async findBlob(digest: Digest): Promise<RepoName | undefined> {
