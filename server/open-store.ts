@@ -3,12 +3,10 @@ import { join } from 'node:path';
 
 import { BlobStore } from '../storage/blob-store.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
-import { openPostgresCatalog } from '../storage/catalog/postgres/catalog.ts';
 import type { PostgresLocation, PostgresTls } from '../storage/catalog/postgres/location.ts';
 import { openSqliteCatalog } from '../storage/catalog/sqlite.ts';
 import type { Clock } from '../storage/clock.ts';
 import { openFsStore } from '../storage/drivers/fs.ts';
-import { openS3Store } from '../storage/drivers/s3.ts';
 import { makeDirectory } from '../storage/durable.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { CatalogConfig, StoreConfig } from './config.ts';
@@ -64,12 +62,15 @@ export async function openStore(
   return { blobs: new BlobStore(objects), catalog, close: () => catalog.close() };
 }
 
-export function openObjects({ data, store }: StoreLocation): Promise<ObjectStore> {
+/** The clients of S3 and PostgreSQL are loaded where they are used: every start and builder would wait for them. */
+export async function openObjects({ data, store }: StoreLocation): Promise<ObjectStore> {
   switch (store.kind) {
     case 'fs':
       return openFsStore(objectsFolder(data));
-    case 's3':
+    case 's3': {
+      const { openS3Store } = await import('../storage/drivers/s3.ts');
       return openS3Store(store);
+    }
   }
 }
 
@@ -78,8 +79,10 @@ async function openCatalog({ data, catalog }: StoreLocation, clock: Clock): Prom
     case undefined:
     case 'sqlite':
       return openSqliteCatalog(catalogFile(data), clock);
-    case 'postgres':
+    case 'postgres': {
+      const { openPostgresCatalog } = await import('../storage/catalog/postgres/catalog.ts');
       return openPostgresCatalog(await postgresLocation(catalog), clock);
+    }
   }
 }
 
