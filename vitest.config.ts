@@ -3,6 +3,8 @@ import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
+import { builtModules } from './test/support/built-modules.ts';
+
 /** Folders of tests that take long: begun last, they would keep one worker while the others have nothing. */
 const LONG = ['test/e2e/', 'test/faults/', 'test/bench/', 'test/clients/'];
 
@@ -18,6 +20,8 @@ class LongFirst extends BaseSequencer {
 }
 
 export default defineConfig({
+  // `npm test` has just built: there the tests run what is shipped.
+  plugins: process.env['npm_lifecycle_event'] === 'test' ? [builtModules(import.meta.dirname)] : [],
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,

@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import timers from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterAll, beforeAll, test, vi } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 
 import { openSqliteCatalog } from '../../storage/catalog/sqlite.ts';
 import { TestClock } from '../suites/catalog/names.ts';
@@ -10,16 +12,19 @@ import { commands, schedules } from './gc-model/commands.ts';
 import { Run } from './gc-model/run.ts';
 import { World } from './gc-model/world.ts';
 
-// Pauses between tries take no time: other operations go on meanwhile as the schedule says.
-vi.mock('node:timers/promises', () => ({
-  setTimeout: () => new Promise((resolve) => setImmediate(resolve)),
-}));
+/** Pauses between tries take no time: other operations go on meanwhile as the schedule says. */
+function takePausesAway(): void {
+  timers.setTimeout = (_ms, value) =>
+    new Promise((resolve) => setImmediate(resolve, value as never));
+  syncBuiltinESMExports();
+}
 
 const RUNS = Number(process.env['RIVULET_GC_MODEL_RUNS'] ?? 150);
 const SEED = process.env['RIVULET_GC_MODEL_SEED'];
 
 let scratch: string;
 beforeAll(async () => {
+  takePausesAway();
   scratch = await mkdtemp(join(tmpdir(), 'rivulet-gc-model-'));
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));

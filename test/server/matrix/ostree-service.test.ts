@@ -65,9 +65,11 @@ it('builders publish what a moved ref wants, and retire what it no longer wants'
   await published(3);
   matrix.poke();
   await until(async () => ((await rows())[0]?.state === 'retired' ? true : undefined));
-  expect(await fixture.metrics.registry.metrics()).toMatch(
-    /rivulet_delta_builds_total\{result="published",kind="ostree"\} 3/,
-  );
+  // A builder's report comes after its row.
+  await until(async () => {
+    const text = await fixture.metrics.registry.metrics();
+    return /rivulet_delta_builds_total\{result="published",kind="ostree"\} 3/.exec(text)?.[0];
+  });
 });
 
 it('a builder that is killed in mid-build leaves the row to others', async () => {
