@@ -129,6 +129,8 @@ export interface RegistryConfig {
 /** A regional cache's configuration. */
 export interface CacheConfig extends FrontConfig {
   readonly data: string;
+  /** Where the bytes of blobs are: `blobs/` in the folder, or a bucket, of which it shares nothing. */
+  readonly store: StoreConfig;
   /** The origin's base URL. */
   readonly upstream: string;
   readonly region: string;
