@@ -118,6 +118,13 @@ export const serverSchema: AnySchemaObject = {
       default: {},
       properties: { ttlMs: count(1000, DAY_MS) },
     },
+    gc: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      // A push may name what it has stored up to a minute ago.
+      properties: { everyMs: count(0, 0), graceMs: count(60_000, HOUR_MS) },
+    },
     ostree: ostreeSchema,
     retention: retentionSchema,
     zstdChunked: {
