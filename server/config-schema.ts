@@ -54,6 +54,24 @@ const common = {
   },
 };
 
+/** Where bytes are kept. See `StoreConfig`. */
+const store: AnySchemaObject = {
+  type: 'object',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    kind: { type: 'string', enum: ['fs', 's3'], default: 'fs' },
+    endpoint: httpUrl,
+    bucket: { type: 'string', minLength: 3 },
+    region: text('us-east-1'),
+    accessKey: { type: 'string', minLength: 1 },
+    secretKey: { type: 'string', minLength: 1 },
+    prefix: { type: 'string', pattern: '^(|.*/)$', default: '' },
+  },
+  if: { properties: { kind: { const: 's3' } }, required: ['kind'] },
+  then: { required: ['endpoint', 'bucket', 'accessKey', 'secretKey'] },
+};
+
 const clientTls = {
   type: 'object',
   additionalProperties: false,
@@ -68,22 +86,7 @@ export const serverSchema: AnySchemaObject = {
   properties: {
     ...common,
     workers: { type: 'integer', minimum: 1, maximum: 256, default: 1 },
-    store: {
-      type: 'object',
-      additionalProperties: false,
-      default: {},
-      properties: {
-        kind: { type: 'string', enum: ['fs', 's3'], default: 'fs' },
-        endpoint: httpUrl,
-        bucket: { type: 'string', minLength: 3 },
-        region: text('us-east-1'),
-        accessKey: { type: 'string', minLength: 1 },
-        secretKey: { type: 'string', minLength: 1 },
-        prefix: { type: 'string', pattern: '^(|.*/)$', default: '' },
-      },
-      if: { properties: { kind: { const: 's3' } }, required: ['kind'] },
-      then: { required: ['endpoint', 'bucket', 'accessKey', 'secretKey'] },
-    },
+    store,
     catalog: {
       type: 'object',
       additionalProperties: false,
@@ -114,6 +117,13 @@ export const serverSchema: AnySchemaObject = {
       additionalProperties: false,
       default: {},
       properties: { ttlMs: count(1000, DAY_MS) },
+    },
+    gc: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      // A push may name what it has stored up to a minute ago.
+      properties: { everyMs: count(0, 0), graceMs: count(60_000, HOUR_MS) },
     },
     ostree: ostreeSchema,
     retention: retentionSchema,
@@ -231,6 +241,7 @@ export const cacheSchema: AnySchemaObject = {
       },
     },
     pushes: { type: 'string', enum: ['refuse', 'forward'], default: 'refuse' },
+    store,
     budgetBytes: count(1, 20 * 1024 ** 3),
     offlineMs: count(0, 7 * DAY_MS),
     tagTtlMs: count(0, 10_000),

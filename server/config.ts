@@ -49,6 +49,13 @@ export interface ServerConfig extends FrontConfig {
     /** Idle sessions are removed after this long. */
     readonly ttlMs: number;
   };
+  /** The collector that `rivulet serve` runs by itself; of several origins over one catalog one does. */
+  readonly gc: {
+    /** From the end of one run to the next; 0: never, `rivulet gc` is run by hand or by a timer. */
+    readonly everyMs: number;
+    /** What is younger stays. */
+    readonly graceMs: number;
+  };
   readonly ostree: OstreeConfig;
   /** What `rivulet retention` and `rivulet gc` keep of tags and manifests; what no rule fits stays. */
   readonly retention: readonly RetentionRuleConfig[];
@@ -129,6 +136,8 @@ export interface RegistryConfig {
 /** A regional cache's configuration. */
 export interface CacheConfig extends FrontConfig {
   readonly data: string;
+  /** Where the bytes of blobs are: `blobs/` in the folder, or a bucket, of which it shares nothing. */
+  readonly store: StoreConfig;
   /** The origin's base URL. */
   readonly upstream: string;
   readonly region: string;

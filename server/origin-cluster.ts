@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 
 import { ClusterMetrics, joinClusterMetrics, type MetricsMessage } from './cluster-metrics.ts';
+import { Collector } from './collector.ts';
 import type { ServerConfig } from './config.ts';
 import { MatrixPlanner } from './matrix/matrix-planner.ts';
 import { startMatrix } from './matrix/matrix-service.ts';
@@ -22,7 +23,7 @@ const RESTART_MS = 1000;
 const PORT_VARIABLE = 'RIVULET_TAKEN_PORT';
 
 /**
- * Runs an origin in several processes: this one keeps the matrix, `config.workers` others serve one
+ * Runs an origin in several processes: this one keeps the matrix and collects, `config.workers` others serve one
  * address. A serving process that dies is replaced.
  */
 export async function runPrimary(
@@ -33,11 +34,13 @@ export async function runPrimary(
   const { blobs, catalog } = store;
   const metrics = createMetrics();
   const matrix = startMatrix({ config, blobs, catalog, logger, metrics, clock: Date.now });
+  const collector = new Collector({ config, store, logger, clock: Date.now });
   const servers = new ServingProcesses(logger, metrics, () => {
     matrix.poke();
   });
   const close = async (): Promise<void> => {
     await servers.close();
+    await collector.close();
     await matrix.close();
     await store.close();
   };

@@ -1,3 +1,4 @@
+import { Collector } from './collector.ts';
 import type { ServerConfig } from './config.ts';
 import { listen, type HttpServer } from './http/http-server.ts';
 import { openTls } from './http/tls.ts';
@@ -12,7 +13,7 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Starts an origin in this process: routes over one store, and the matrix that builds deltas. */
+/** Starts an origin in this process: routes over one store, the matrix that builds deltas, the collector. */
 export async function startOrigin(
   config: ServerConfig,
 ): Promise<Running & { readonly url: string }> {
@@ -21,17 +22,20 @@ export async function startOrigin(
   const store = await openStore(config);
   const { blobs, catalog } = store;
   const matrix = startMatrix({ config, blobs, catalog, logger, metrics, clock: Date.now });
+  const collector = new Collector({ config, store, logger, clock: Date.now });
   try {
     const server = await serveOrigin({ config, store, matrix, logger, metrics });
     return {
       url: server.url,
       async close() {
         await server.close();
+        await collector.close();
         await matrix.close();
         await store.close();
       },
     };
   } catch (error) {
+    await collector.close();
     await matrix.close();
     await store.close();
     throw error;

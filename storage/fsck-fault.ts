@@ -1,5 +1,6 @@
-import type { DanglingRow } from './catalog/repair-catalog.ts';
+import type { DanglingRow, RepoManifest } from './catalog/repair-catalog.ts';
 import type { Digest } from './digest.ts';
+import type { ManifestFacts } from './fsck-manifests.ts';
 import type { ObjectKey } from './keys.ts';
 import type { OstreeObjectName } from './ostree/object-name.ts';
 
@@ -16,7 +17,7 @@ export type FsckFaultKind =
   | 'misplaced'
   /** A row names another row that is not there. */
   | 'dangling'
-  /** Rows of a layer that say something else than its chunk index, or lack what it says. */
+  /** Rows of a layer or a manifest that say something else than its chunk index or its bytes, or lack what they say. */
   | 'wrong_row';
 
 /** What became of a fault. */
@@ -43,7 +44,8 @@ export type FaultSubject =
   | { readonly type: 'object'; readonly name: OstreeObjectName }
   | { readonly type: 'stray'; readonly key: ObjectKey }
   | { readonly type: 'row'; readonly row: DanglingRow }
-  | { readonly type: 'layer'; readonly layer: Digest };
+  | { readonly type: 'layer'; readonly layer: Digest }
+  | { readonly type: 'manifest'; readonly manifest: RepoManifest; readonly facts: ManifestFacts };
 
 /** A fault as the check finds it. */
 export interface FoundFault extends FsckFault {

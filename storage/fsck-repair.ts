@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { BlobStore } from './blob-store.ts';
 import type { IoOptions, ObjectStore } from './object-store.ts';
 import type { Catalog } from './catalog/catalog.ts';
-import type { DanglingRow } from './catalog/repair-catalog.ts';
+import type { DanglingRow, RepoManifest } from './catalog/repair-catalog.ts';
 import type { Clock } from './clock.ts';
 import type { Digest } from './digest.ts';
 import { isStorageError, StorageError } from './errors.ts';
 import { lookAtBytes } from './fsck-bytes.ts';
 import type { FoundFault, FsckFaultKind, FsckRepair } from './fsck-fault.ts';
 import { factsOfLayer } from './fsck-layers.ts';
+import { rowsOfManifest, type ManifestFacts } from './fsck-manifests.ts';
 import { remakeBlob, type BlobSource } from './fsck-remake.ts';
 import { salvageChunks } from './fsck-salvage.ts';
 import { blobKey, quarantineKey, type ObjectKey } from './keys.ts';
@@ -49,7 +50,7 @@ export class StoreRepair {
       const { about } = fault;
       if (about.type === 'blob') await this.#putDamageAside(about.digest, fault.kind);
     }
-    for (const type of ['row', 'stray', 'blob', 'layer', 'object'] as const) {
+    for (const type of ['row', 'stray', 'blob', 'layer', 'manifest', 'object'] as const) {
       for (const fault of faults) {
         if (fault.about.type === type) mended.set(fault, await this.#mendSafely(fault));
       }
@@ -90,6 +91,8 @@ export class StoreRepair {
         return this.#mendBlob(about.digest, kind);
       case 'layer':
         return this.#mendLayer(about.layer);
+      case 'manifest':
+        return this.#mendManifest(about.manifest, about.facts);
       case 'object':
         return this.#mendObject(about.name);
     }
@@ -234,6 +237,13 @@ export class StoreRepair {
     }
     await catalog.audit.repair.relocate(layer, facts);
     return { repaired: true, did: 'its rows were made again from the chunk index' };
+  }
+
+  async #mendManifest(manifest: RepoManifest, facts: ManifestFacts): Promise<FsckRepair> {
+    const { catalog } = this.#options;
+    const { row, children } = await rowsOfManifest(catalog, manifest, facts);
+    await catalog.audit.repair.correctManifest(manifest.repo, row, children);
+    return { repaired: true, did: 'its rows were made again from its bytes' };
   }
 
   async #mendObject(name: OstreeObjectName): Promise<FsckRepair> {

@@ -1,7 +1,7 @@
 import { AUDIT_SOURCES, type AuditSource } from './catalog/audit-catalog.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { BlobStore } from './blob-store.ts';
-import type { DanglingRow } from './catalog/repair-catalog.ts';
+import type { DanglingRow, RepoManifest } from './catalog/repair-catalog.ts';
 import type { LayerRow } from './catalog/layer-catalog.ts';
 import type { Digest } from './digest.ts';
 import { checkAborted } from './durable.ts';
@@ -9,6 +9,7 @@ import { lookAtBytes } from './fsck-bytes.ts';
 import { factsOfLayer, faultOfRows } from './fsck-layers.ts';
 import { blobFolders, blobKey, digestOfKey } from './keys.ts';
 import type { FoundFault, FsckFault, FsckFaultKind } from './fsck-fault.ts';
+import { factsOfManifest, faultOfManifest, type ManifestReader } from './fsck-manifests.ts';
 import { OstreeCheck, type OstreeCheckReport } from './fsck-ostree.ts';
 import type { StoreRepair } from './fsck-repair.ts';
 import type { IoOptions, ObjectStore } from './object-store.ts';
@@ -18,6 +19,8 @@ export interface FsckOptions extends IoOptions {
   readonly catalog: Catalog;
   /** Trusts the bytes: only presence and sizes are checked. */
   readonly quick: boolean;
+  /** Reads manifests, to compare them with their rows; without it they are not compared. */
+  readonly readManifest?: ManifestReader | undefined;
   /** Mends what the check found; without it nothing is changed. */
   readonly repair?: StoreRepair | undefined;
   /** From 0 to 1. */
@@ -53,7 +56,7 @@ const PAGE = 500;
 /**
  * Checks that every stored blob has the bytes that its name promises, and that the bytes behind every
  * row are there in the size that the row says; that rows name rows that are there, and say of layers what
- * their chunk indexes say; that OSTree's objects and refs are whole. Without `repair` it changes nothing; with or
+ * their chunk indexes say, of manifests what their bytes say; that OSTree's objects and refs are whole. Without `repair` it changes nothing; with or
  * without it may run beside a serving origin.
  * Throws `aborted`, and `unavailable` when the catalog or the listing of the store fails.
  */
@@ -87,7 +90,10 @@ class Check {
       this.#options.onProgress?.((folders.length + n + 1) / steps);
     }
     await this.#checkReferences();
-    if (!this.#options.quick) await this.#checkLayers();
+    if (!this.#options.quick) {
+      await this.#checkLayers();
+      await this.#checkManifests();
+    }
     const absent = await this.#findAbsent();
     const note = (fault: FoundFault): void => {
       if (!this.#faults.has(keyOf(fault))) this.#note(fault);
@@ -175,6 +181,36 @@ class Check {
     if (now?.index?.digest !== layer.index?.digest) return;
     const about = { type: 'layer', layer: layer.digest } as const;
     this.#note({ kind: 'wrong_row', subject: `layer ${layer.digest}`, affects, about });
+  }
+
+  async #checkManifests(): Promise<void> {
+    const { catalog, readManifest, signal } = this.#options;
+    if (readManifest === undefined) return;
+    let after: RepoManifest | undefined;
+    for (;;) {
+      const page = await catalog.audit.repair.manifests(after, PAGE);
+      for (const manifest of page) {
+        checkAborted(signal, 'check of the store');
+        await this.#checkManifest(manifest, readManifest);
+      }
+      after = page.at(-1);
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async #checkManifest(manifest: RepoManifest, read: ManifestReader): Promise<void> {
+    const { repositories } = this.#options.catalog;
+    const { signal } = this.#options;
+    const { repo, row } = manifest;
+    const facts = await factsOfManifest(this.#blobs, row, read, { signal });
+    if (facts === undefined) return;
+    const affects = faultOfManifest(row, await repositories.children(repo, row.digest), facts);
+    if (affects === undefined) return;
+    // Deleted since its page was read, it has lost its rows as it should.
+    if ((await repositories.getManifest(repo, row.digest)) === undefined) return;
+    const subject = `manifest ${repo}@${row.digest}`;
+    const about = { type: 'manifest', manifest, facts } as const;
+    this.#note({ kind: 'wrong_row', subject, affects, about });
   }
 
   async #checkRows(source: AuditSource): Promise<void> {

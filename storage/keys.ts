@@ -11,6 +11,8 @@ import { StorageError } from './errors.ts';
  *                                                  the parts of an upload session
  * quarantine/<algorithm>/<name>/<milliseconds, 16 digits><nonce, 16 hex digits>
  *                                                  damaged bytes that lay under a blob's key
+ * sparse/<owner, 16 hex digits>/<algorithm>/<hex>/<block, 16 digits><checksum, 32 hex digits>
+ *                                                  a block of a blob that a regional cache has in part
  * ```
  */
 export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
@@ -18,13 +20,18 @@ export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
 /** An upload session's id: 32 lowercase hex digits. */
 export type UploadId = string & { readonly __brand: 'UploadId' };
 
+/** The cache that sparse blocks belong to: 16 lowercase hex digits, made with its catalog. */
+export type SparseOwner = string & { readonly __brand: 'SparseOwner' };
+
 export const BLOBS_PREFIX = 'blobs/';
 export const UPLOADS_PREFIX = 'uploads/';
 export const QUARANTINE_PREFIX = 'quarantine/';
 
+const SPARSE_OWNER = /^[0-9a-f]{16}$/;
 const UPLOAD_ID = /^[0-9a-f]{32}$/;
 const PART_KEY = /^uploads\/[0-9a-f]{32}\/([0-9]{16})[0-9a-f]{16}$/;
-const KEY = /^(?:blobs|uploads|quarantine)(?:\/[a-z0-9]{1,128}){2,3}$/;
+const KEY =
+  /^(?:(?:blobs|uploads|quarantine)(?:\/[a-z0-9]{1,128}){2,3}|sparse(?:\/[a-z0-9]{1,128}){4})$/;
 
 /** Parses an object key as listed by a driver; `invalid_name` for anything this file never builds. */
 export function parseObjectKey(text: string): ObjectKey {
@@ -105,4 +112,38 @@ export function quarantineKey(key: ObjectKey, nowMs: number, nonce: string): Obj
 
 export function uploadPrefix(id: UploadId): string {
   return `${UPLOADS_PREFIX}${id}/`;
+}
+
+/** Parses the name of a cache in keys; `invalid_name` otherwise. */
+export function parseSparseOwner(text: string): SparseOwner {
+  if (!SPARSE_OWNER.test(text)) {
+    throw new StorageError('invalid_name', `not a cache's name in keys: ${JSON.stringify(text)}`);
+  }
+  return text as SparseOwner;
+}
+
+/** Of all blocks of a blob that a cache has; without a digest of all its blobs. */
+export function sparsePrefix(owner: SparseOwner, digest?: Digest): string {
+  const prefix = `sparse/${owner}/`;
+  return digest === undefined
+    ? prefix
+    : `${prefix}${digestAlgorithm(digest)}/${digestHex(digest)}/`;
+}
+
+/** The checksum (32 lowercase hex digits) keeps wrong bytes, once replaced by right ones, from being taken for these. */
+export function sparseBlockKey(
+  owner: SparseOwner,
+  digest: Digest,
+  block: number,
+  sum: string,
+): ObjectKey {
+  const name = `${block.toString().padStart(16, '0')}${sum}`;
+  return parseObjectKey(`${sparsePrefix(owner, digest)}${name}`);
+}
+
+/** The blob of which the key holds a block; undefined for any other key. */
+export function blobOfSparseKey(key: ObjectKey): Digest | undefined {
+  const [kind, , algorithm, hex] = key.split('/');
+  const digest = `${algorithm ?? ''}:${hex ?? ''}`;
+  return kind === 'sparse' && isDigest(digest) ? digest : undefined;
 }

@@ -101,7 +101,7 @@ function conditionsOf(
     ].join('; '),
     `A cold blob of ${scale.coldBytes / 1e6} MB, ${scale.clients} clients at once, each on a connection of its own: manifest by tag, then the blob; every third leaves at a random byte (seed ${seed}). Every other copy is digested. Egress is what came through a counting proxy before the origin (manifests and heads of answers included), and what the origin's own metric says of blobs.`,
     `Waiters: nothing comes from the origin until all ${scale.waiters} have asked for a cold blob of ${scale.waitedBytes / 1e6} MB; every fourth then reads slowly, each at another pace.`,
-    `Warm: medians of ${scale.rounds} round(s) of ${scale.seconds} s, origin and caches in turns after a round that does not count; "by the origin" is the median over the rounds of a row's requests/s by the origin's in the same round.`,
+    `Warm: medians of ${scale.rounds} round(s) of ${scale.seconds} s, origin and caches in turns after a round that does not count; "by the origin" is the median over the rounds of a row's requests/s by the origin's in the same round; egress is what came from the origin in these rounds.`,
     `All servers run on loopback with one process, and share ${cpus().length} cores with the clients; the registries are Go programs and take every core.`,
   ];
 }

@@ -25,7 +25,7 @@ export async function findCaches(wanted: readonly CacheName[]): Promise<readonly
     { name: 'rivulet', version: rivuletPeer().version, start: startRivulet },
     distribution && {
       name: 'distribution',
-      version: distribution.version.split(' ').slice(1).join(' '),
+      version: distribution.version.split(' ').at(-1) ?? distribution.version,
       start: (options) => startGo(distribution.path, options, distributionConfig),
     },
     zot && {

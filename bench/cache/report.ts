@@ -72,13 +72,13 @@ function faults(
 
 function warmTable(result: WarmResult): string {
   const { title, generator, connections, entries } = result;
-  const head = ['', 'requests/s', 'MB/s', 'p50 ms', 'p99 ms', 'by the origin'];
+  const head = ['', 'requests/s', 'MB/s', 'p50 ms', 'p99 ms', 'by the origin', 'egress, kB'];
   const rows = entries.map((entry) => [entry.title, ...warmCells(result, entry)]);
   return `## Warm, ${title}\n\n${connections} connections, ${generator}\n\n${formatTable(head, rows)}`;
 }
 
 function warmCells(result: WarmResult, entry: WarmEntry): string[] {
-  const { rounds, failure } = entry;
+  const { rounds, failure, egressBytes } = entry;
   if (failure !== undefined) return [`failed: ${failure}`];
   return [
     formatCount(Math.round(median(rounds.map((one) => one.requestsPerSecond)) * 10) / 10),
@@ -86,6 +86,7 @@ function warmCells(result: WarmResult, entry: WarmEntry): string[] {
     median(rounds.map((one) => one.p50Ms)).toFixed(2),
     median(rounds.map((one) => one.p99Ms)).toFixed(2),
     `${ofOrigin(result, entry)?.toFixed(2) ?? ''}x`,
+    egressBytes === undefined ? '' : formatCount(Math.round(egressBytes / 1e3)),
   ];
 }
 

@@ -22,6 +22,8 @@ export interface WarmLoad {
 export interface WarmEntry {
   readonly title: string;
   readonly rounds: readonly LoadResult[];
+  /** Bytes from the origin in these rounds, heads of answers included; none of the origin itself. */
+  readonly egressBytes?: number;
   /** Why there are no figures: a registry that could not do it. */
   readonly failure?: string;
 }
@@ -47,6 +49,8 @@ interface Contestant {
   readonly title: string;
   readonly server: RunningPeer;
   readonly path: (blob: BenchBlob) => string;
+  /** The way to the origin; the origin itself has none. */
+  readonly proxy?: CountingProxy;
 }
 
 /** Origin and caches under the same loads, in turns, the order turned round with every round. */
@@ -88,9 +92,9 @@ async function startAll(
       if (kind !== 'right') throw new Error(`${peer.name}: the first download was ${kind}`);
     }
     const { name } = peer;
-    if (name === 'rivulet') contestants.push({ title: 'rivulet', server, path: byDigest });
+    if (name === 'rivulet') contestants.push({ title: 'rivulet', server, path: byDigest, proxy });
     const title = name === 'rivulet' ? 'rivulet /v2' : name;
-    contestants.push({ title, server, path: inRepository });
+    contestants.push({ title, server, path: inRepository, proxy });
   }
   return contestants;
 }
@@ -101,17 +105,22 @@ async function runLoad(
   { rounds, seconds }: WarmOptions,
 ): Promise<WarmResult> {
   const results = new Map<Contestant, LoadResult[]>(contestants.map((one) => [one, []]));
+  const egress = new Map<Contestant, number>(contestants.map((one) => [one, 0]));
   const failures = new Map<Contestant, string>();
   // A round that counts for nothing comes first: what is compiled and opened late is then there.
   for (let round = -1; round < rounds; round += 1) {
     const order = round % 2 === 0 ? contestants : [...contestants].reverse();
     for (const contestant of order) {
       if (failures.has(contestant)) continue;
-      const { server, path } = contestant;
+      const { server, path, proxy } = contestant;
+      const before = proxy?.bytes() ?? 0;
       const gets = [{ path: path(blob), bytes: blob.bytes }] as const;
       try {
         const result = await generator.run({ url: server.url, gets, connections, seconds });
-        if (round >= 0) results.get(contestant)?.push(result);
+        if (round < 0) continue;
+        results.get(contestant)?.push(result);
+        const came = (proxy?.bytes() ?? 0) - before;
+        egress.set(contestant, (egress.get(contestant) ?? 0) + came);
       } catch (error) {
         // A registry that fails under a load is a result; ours failing ends the bench.
         if (isOurs(contestant) || !(error instanceof Error)) throw error;
@@ -121,7 +130,11 @@ async function runLoad(
   }
   const entries = contestants.map((contestant) => {
     const failure = failures.get(contestant);
-    const entry = { title: contestant.title, rounds: results.get(contestant) ?? [] };
+    const entry = {
+      title: contestant.title,
+      rounds: results.get(contestant) ?? [],
+      ...(contestant.proxy !== undefined && { egressBytes: egress.get(contestant) ?? 0 }),
+    };
     return failure === undefined ? entry : { ...entry, failure };
   });
   return { title, generator: generator.name, connections, entries };

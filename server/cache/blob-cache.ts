@@ -18,7 +18,7 @@ export interface BlobCacheOptions extends Omit<OpenBlobsOptions, 'reads' | 'metr
 const ALL_BUFFERS_BYTES = 16 * 1024 * 1024;
 const MIN_BUFFER_BYTES = 16 * 1024;
 
-/** The blobs of a regional cache: sparse files that are filled from the origin as they are read. */
+/** The blobs of a regional cache: sparse ones that are filled from the origin as they are read. */
 export class BlobCache {
   readonly #options: BlobCacheOptions;
   readonly #open: OpenBlobs;
@@ -191,12 +191,12 @@ export class BlobCache {
     }
   }
 
-  /** True while the blob's files are open. */
+  /** True while the blob is open. */
   isOpen(digest: Digest): boolean {
     return this.#open.isOpen(digest);
   }
 
-  /** Stops all fills and closes every file. */
+  /** Stops all fills and closes every blob. */
   async close(): Promise<void> {
     await this.#open.close();
   }

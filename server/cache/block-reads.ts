@@ -1,5 +1,6 @@
 import type { Clock } from '../../storage/clock.ts';
-import { BLOCK_BYTES, type SparseFile } from '../../storage/sparse/sparse-store.ts';
+import type { SparseBlob } from '../../storage/sparse/sparse-blob.ts';
+import { BLOCK_BYTES } from '../../storage/sparse/sparse-store.ts';
 
 /** Blocks that are kept in memory for readers that want them at about the same time. */
 const MAX_BLOCKS = 8;
@@ -17,14 +18,14 @@ export class BlockReads {
   /** Memory of blocks that went, for the next: what is collected late would add up. */
   readonly #spare: Buffer[] = [];
   readonly #running = new Map<string, Promise<void>>();
-  readonly #checked = new WeakMap<SparseFile, Float64Array>();
+  readonly #checked = new WeakMap<SparseBlob, Float64Array>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** The block's bytes, if they are in memory; not to be written to, nor held over an `await`. */
-  recent(file: SparseFile, block: number): Buffer | undefined {
+  recent(file: SparseBlob, block: number): Buffer | undefined {
     const key = keyOf(file.digest, block);
     const bytes = this.#recent.get(key);
     if (bytes === undefined || !this.isRight(file, block)) return undefined;
@@ -34,16 +35,16 @@ export class BlockReads {
   }
 
   /** True if its checksum was right a short time ago: its bytes may be read without another look. */
-  isRight(file: SparseFile, block: number): boolean {
+  isRight(file: SparseBlob, block: number): boolean {
     const checkedMs = this.#checked.get(file)?.[block] ?? -Infinity;
     return this.#clock() - checkedMs < CHECK_HOLDS_MS;
   }
 
   /**
    * Reads and checks a block; it is then {@link recent}. Throws `missing` or `corrupt`, as
-   * {@link SparseFile.read}.
+   * {@link SparseBlob.read}.
    */
-  async check(file: SparseFile, block: number): Promise<void> {
+  async check(file: SparseBlob, block: number): Promise<void> {
     const key = keyOf(file.digest, block);
     const running = this.#running.get(key);
     if (running !== undefined) {
@@ -57,7 +58,7 @@ export class BlockReads {
     await check;
   }
 
-  async #check(file: SparseFile, block: number, key: string): Promise<void> {
+  async #check(file: SparseBlob, block: number, key: string): Promise<void> {
     this.#drop(key);
     this.#times(file)[block] = -Infinity;
     const space = this.#spare.pop() ?? Buffer.allocUnsafe(BLOCK_BYTES);
@@ -82,7 +83,7 @@ export class BlockReads {
   }
 
   /** One block was not right: then others may not be either, and each is looked at again. */
-  doubt(file: SparseFile): void {
+  doubt(file: SparseBlob): void {
     this.forget(file.digest);
     this.#checked.delete(file);
   }
@@ -94,7 +95,7 @@ export class BlockReads {
     }
   }
 
-  #times(file: SparseFile): Float64Array {
+  #times(file: SparseBlob): Float64Array {
     let times = this.#checked.get(file);
     if (times === undefined) {
       times = new Float64Array(Math.ceil(file.size / BLOCK_BYTES)).fill(-Infinity);

@@ -13,6 +13,7 @@ import { BlobCache } from './blob-cache.ts';
 import { LiveTracker } from './live.ts';
 import type { Mirror } from './mirror/mirror.ts';
 import { openMirror } from './mirror/open-mirror.ts';
+import { openBlobStore, type BlobPlace } from './open-blob-store.ts';
 import { OriginApi } from './origin-api.ts';
 import { KnownFiles } from './ostree/known-files.ts';
 import { openRepos, type CachedRepos } from './ostree/open-repos.ts';
@@ -42,6 +43,7 @@ export interface CacheTuning {
 export interface CacheParts {
   readonly config: CacheConfig;
   readonly catalog: CacheCatalog;
+  readonly blobPlace: BlobPlace;
   readonly contract: Contract;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -62,7 +64,7 @@ export interface CacheParts {
   readonly reports: ReportSender;
 }
 
-/** Opens the folder and builds the parts; pushes how to undo each step onto `opened`. */
+/** Opens the folder and the store, and builds the parts; pushes how to undo each step onto `opened`. */
 export async function openParts(
   config: CacheConfig,
   logger: Logger,
@@ -70,14 +72,14 @@ export async function openParts(
   opened: (() => Promise<void> | void)[],
 ): Promise<CacheParts> {
   const { clock = Date.now, fillRetry: retry = FILL_RETRY, progressMs } = tuning;
-  const folder = join(config.data, 'blobs');
-  await makeDirectory(folder);
+  await makeDirectory(config.data);
   const lock = lockFolder(join(config.data, 'cache.lock'));
   opened.push(() => {
     lock.release();
   });
   const catalog = await openCacheCatalog(join(config.data, 'cache.sqlite'));
   opened.push(() => catalog.close());
+  const blobPlace = await openBlobStore(config, catalog);
   const contract = await loadContract();
   const metrics = createMetrics();
   const onBytes = (count: number): void => {
@@ -90,8 +92,8 @@ export async function openParts(
   });
   const sourceOptions = { config, upstream, clock, onBytes, progressMs };
   const registries = await openSources(sourceOptions, opened);
-  const base = { config, catalog, contract, metrics, logger, clock, upstream };
-  const { documents, objects } = catalog;
+  const base = { config, catalog, blobPlace, contract, metrics, logger, clock, upstream };
+  const { documents } = catalog;
   const releases = await Releases.open({ ...base, documents });
   const origin = new OriginApi(upstream, config.region);
   const isPinned = (digest: Digest): boolean => mirror.isPinned(digest);
@@ -101,10 +103,11 @@ export async function openParts(
   const knownFiles = await KnownFiles.open({ ...base, ostreeFiles, budgetBytes });
   opened.push(() => knownFiles.flush());
   const otherBytes = (): number => knownFiles.bytes;
-  const kept = { folder, budgetBytes, isPinned, otherBytes };
+  const kept = { store: blobPlace.store, budgetBytes, isPinned, otherBytes };
   const blobs = new BlobCache({ ...base, ...kept, blobs: source, retry });
   opened.push(() => blobs.close());
-  opened.push(startSweep({ folder, objects, isOpen: (digest) => blobs.isOpen(digest) }, logger));
+  const isOpen = (digest: Digest): boolean => blobs.isOpen(digest);
+  opened.push(startSweep((signal) => blobPlace.sweep(isOpen, signal), logger));
   const { members } = catalog;
   const needed = registries.length > 0 || (await members.any());
   const foreign = new ForeignCheck({ ...base, blobs: source, members, needed });

@@ -16,8 +16,8 @@ export interface RunningCache {
 }
 
 /**
- * Starts a regional cache: `<data>/blobs/` holds sparse files, `<data>/cache.sqlite` what is known of
- * them. Throws `conflict` when another process uses the folder, `unavailable`, `no_space`, and the
+ * Starts a regional cache: `<data>/blobs/` or a bucket holds sparse blobs, `<data>/cache.sqlite` what is
+ * known of them. Throws `conflict` when another process uses the folder, `unavailable`, `no_space`, and the
  * system's error when the address can't be taken. The origin need not be there.
  */
 export async function startCache(

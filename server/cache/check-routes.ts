@@ -24,6 +24,8 @@ import { answerV1 } from './failure.ts';
 import { requireHeader } from './json-request.ts';
 import type { LiveTracker } from './live.ts';
 import { sendOriginAnswer, type OriginAnswer, type OriginApi } from './origin-api.ts';
+import { heldFacts } from './ostree/held-facts.ts';
+import type { CachedRepos } from './ostree/open-repos.ts';
 import type { Releases } from './releases.ts';
 
 export interface CheckRouteOptions {
@@ -33,6 +35,8 @@ export interface CheckRouteOptions {
   readonly authorize?: ((x: Exchange, product: string) => void) | undefined;
   readonly origin: OriginApi;
   readonly releases: Releases;
+  /** Tells which static deltas are here. */
+  readonly repos: Pick<CachedRepos, 'deltas'>;
   readonly live: LiveTracker;
   readonly contract: Contract;
   readonly metrics: Pick<Metrics, 'checks' | 'checkSeconds'>;
@@ -71,7 +75,7 @@ async function check(x: Exchange, options: CheckRouteOptions): Promise<void> {
     answer = await origin.forward({ ...by, path: '/v1/check', body: bytes, signal });
   } catch (error) {
     if (!isStorageError(error, 'unavailable')) throw error;
-    decideAlone(x, options, { device, ask, cacheUrls, cause: error });
+    await decideAlone(x, options, { device, ask, cacheUrls, cause: error });
     stopTimer();
     return;
   }
@@ -95,9 +99,9 @@ async function noteLive(live: LiveTracker, ask: CheckRequest | OstreeCheckReques
 }
 
 /** Decides from what the origin last said, for as long as the configuration allows. */
-function decideAlone(
+async function decideAlone(
   { res }: Exchange,
-  { config, originUrl, releases, metrics, clock }: CheckRouteOptions,
+  options: CheckRouteOptions,
   {
     device,
     ask,
@@ -109,7 +113,8 @@ function decideAlone(
     readonly cacheUrls: readonly string[];
     readonly cause: unknown;
   },
-): void {
+): Promise<void> {
+  const { config, originUrl, releases, metrics, clock } = options;
   const { ageSeconds } = releases;
   if (ageSeconds === undefined || ageSeconds * 1000 > config.offlineMs) {
     throw new HttpError('unavailable', 'the origin does not answer', { cause });
@@ -118,7 +123,7 @@ function decideAlone(
     ...{ deviceId: device, nowMs: clock(), region: config.region },
     servers: [...cacheUrls, originUrl],
   };
-  const outcome = decideFrom(releases, ask, env, cause);
+  const outcome = await decideFrom(options, ask, env, cause);
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader(AGE_HEADER, ageSeconds.toString());
   metrics.checks.inc(checkLabels(outcome));
@@ -133,16 +138,17 @@ function decideAlone(
   res.end();
 }
 
-function decideFrom(
-  releases: Releases,
+async function decideFrom(
+  { releases, repos }: CheckRouteOptions,
   ask: CheckRequest | OstreeCheckRequest,
   env: DecideEnv,
   cause: unknown,
-): DecideOutcome {
+): Promise<DecideOutcome> {
   if (ask.kind !== 'ostree') return decide(releases.facts(ask.product, ask.channel), ask, env);
   const facts = releases.ostreeFacts(ask.product, ask.channel);
   if (facts === undefined && !releases.tellsEveryRef) {
     throw new HttpError('unavailable', 'the origin does not answer', { cause });
   }
-  return decideOstree(facts, ask, env);
+  const held = facts && (await heldFacts(facts, currentCommit(ask), repos.deltas));
+  return decideOstree(held, ask, env);
 }

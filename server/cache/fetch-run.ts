@@ -1,7 +1,8 @@
 import type { Clock } from '../../storage/clock.ts';
 import { checkAborted } from '../../storage/durable.ts';
 import { StorageError } from '../../storage/errors.ts';
-import { BLOCK_BYTES, type SparseFile } from '../../storage/sparse/sparse-store.ts';
+import type { SparseBlob } from '../../storage/sparse/sparse-blob.ts';
+import { BLOCK_BYTES } from '../../storage/sparse/sparse-store.ts';
 import { pause, pauseAfter, type RetryPolicy } from './retry.ts';
 import type { OpenAtOrigin } from './upstream-blobs.ts';
 
@@ -9,16 +10,16 @@ import type { OpenAtOrigin } from './upstream-blobs.ts';
 const SYNC_MS = 500;
 
 export interface FetchRunOptions {
-  readonly file: SparseFile;
+  readonly file: SparseBlob;
   readonly open: OpenAtOrigin;
   readonly clock: Clock;
   readonly retry: RetryPolicy;
-  /** A block is on disk and can be read. */
+  /** A block is stored and can be read. */
   readonly onBlock: (block: number) => void;
 }
 
 /**
- * Fetches consecutive blocks of a blob from the origin into its sparse file, on one connection at a
+ * Fetches consecutive blocks of a blob from the origin into the store, on one connection at a
  * time; after a broken one it goes on at the byte it had. It holds one block in memory.
  */
 export class FetchRun {
@@ -95,8 +96,9 @@ export class FetchRun {
   async #store(length: number): Promise<void> {
     const { file, clock, onBlock } = this.#options;
     const block = this.next;
-    await file.write(block * BLOCK_BYTES, this.#block.subarray(0, length));
+    // Also when it can't be written now: then all of it is fetched again.
     this.#filled = 0;
+    await file.write(block * BLOCK_BYTES, this.#block.subarray(0, length));
     this.#failures = 0;
     this.next = block + 1;
     if (clock() - this.#syncedMs >= SYNC_MS) {

@@ -2,7 +2,8 @@ import type { Clock } from '../../storage/clock.ts';
 import { abortedError } from '../../storage/durable.ts';
 import { StorageError, type StorageErrorCode } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
-import { BLOCK_BYTES, type SparseFile } from '../../storage/sparse/sparse-store.ts';
+import type { SparseBlob } from '../../storage/sparse/sparse-blob.ts';
+import { BLOCK_BYTES } from '../../storage/sparse/sparse-store.ts';
 import type { Logger } from '../observe/logger.ts';
 import { FetchRun } from './fetch-run.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -29,7 +30,7 @@ export interface Reader {
 }
 
 export interface FillOptions {
-  readonly file: SparseFile;
+  readonly file: SparseBlob;
   readonly open: OpenAtOrigin;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -51,7 +52,7 @@ export interface FillOptions {
  * whole reader's last block waits for that. A wrong digest breaks every reader.
  */
 export class Fill {
-  readonly file: SparseFile;
+  readonly file: SparseBlob;
   readonly #options: FillOptions;
   readonly #readers = new Set<Reader>();
   readonly #blockWaiters = new Waiters<{ readonly block: number; readonly end: number }>();

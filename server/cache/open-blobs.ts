@@ -4,7 +4,7 @@ import type { Digest } from '../../storage/digest.ts';
 import { StorageError } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import { sparseHas } from '../../storage/sparse/sparse-has.ts';
-import { SparseFile } from '../../storage/sparse/sparse-store.ts';
+import type { SparseStore } from '../../storage/sparse/sparse-store.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { BlobEntry } from './blob-entry.ts';
@@ -18,8 +18,7 @@ import type { OriginBlob, UpstreamBlobs } from './upstream-blobs.ts';
 const MAX_IDLE_OPEN = 64;
 
 export interface OpenBlobsOptions {
-  /** Folder of the sparse files; it holds nothing else. */
-  readonly folder: string;
+  readonly store: SparseStore;
   readonly catalog: CacheCatalog;
   readonly blobs: UpstreamBlobs;
   readonly budgetBytes: number;
@@ -34,7 +33,7 @@ export interface OpenBlobsOptions {
   readonly clock: Clock;
 }
 
-/** The blobs whose sparse files are open: each once, kept open and in place while somebody holds it. */
+/** The sparse blobs that are open: each once, kept open and in place while somebody holds it. */
 export class OpenBlobs {
   readonly #options: OpenBlobsOptions;
   readonly #entries = new Map<Digest, BlobEntry>();
@@ -70,7 +69,7 @@ export class OpenBlobs {
     );
     const open = this.#entries.get(digest)?.fill?.file;
     if (open !== undefined) return within.every((range) => open.has(range));
-    return sparseHas(this.#options.folder, row, within);
+    return sparseHas(this.#options.store, row, within);
   }
 
   /**
@@ -102,7 +101,7 @@ export class OpenBlobs {
   }
 
   async #open(entry: BlobEntry, size: number): Promise<Fill> {
-    const { folder, catalog, blobs, clock, metrics } = this.#options;
+    const { store, catalog, blobs, clock, metrics } = this.#options;
     const { digest } = entry;
     try {
       entry.row = await catalog.objects.get(digest);
@@ -110,7 +109,7 @@ export class OpenBlobs {
         entry.row = { digest, size, bytes: 0, complete: false };
         await catalog.objects.put(entry.row, clock());
       }
-      const file = await SparseFile.open(folder, digest, size);
+      const file = await store.open(digest, size);
       entry.fill = new Fill({
         ...this.#options,
         file,
@@ -186,7 +185,7 @@ export class OpenBlobs {
     await catalog.objects.put(row, clock());
   }
 
-  /** Closes a blob's file; it stays on disk. */
+  /** Closes a blob; it stays where it is. */
   async #shut(entry: BlobEntry): Promise<void> {
     await this.#go(entry, async (fill) => {
       await this.#note(entry, fill);
@@ -194,7 +193,7 @@ export class OpenBlobs {
     });
   }
 
-  /** Removes a blob; its file first, since a full disk may have no room to remove the row. */
+  /** Removes a blob; its bytes first, since a full disk may have no room to remove the row. */
   async #discard(entry: BlobEntry): Promise<void> {
     await this.#go(entry, async (fill) => {
       await fill.file.remove();
@@ -235,7 +234,7 @@ export class OpenBlobs {
     return true;
   }
 
-  /** Stops all fills and closes every file. */
+  /** Stops all fills and closes every blob. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const entry of this.#entries.values()) this.#background(entry, () => this.#shut(entry));

@@ -9,6 +9,7 @@ import type { Contract } from '../http/validate.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { sendJson } from '../oci/respond.ts';
 import type { Mirror } from './mirror/mirror.ts';
+import type { BlobPlace } from './open-blob-store.ts';
 import type { KnownFiles } from './ostree/known-files.ts';
 import type { RegistrySource } from './registries/sources.ts';
 import type { Releases } from './releases.ts';
@@ -18,6 +19,7 @@ import type { Upstream } from './upstream.ts';
 export interface StatusRouteOptions {
   readonly config: CacheConfig;
   readonly catalog: CacheCatalog;
+  readonly blobPlace: Pick<BlobPlace, 'check'>;
   readonly upstream: Upstream;
   readonly registries: readonly RegistrySource[];
   readonly clock: Clock;
@@ -28,6 +30,9 @@ export interface StatusRouteOptions {
   readonly contract: Contract;
   readonly metrics: Metrics;
 }
+
+/** A bucket that takes longer counts as no answer. */
+const PROBE_MS = 3000;
 
 type Handler = (x: Exchange, options: StatusRouteOptions) => Promise<void>;
 
@@ -116,13 +121,19 @@ function sendOk({ res }: Exchange): Promise<void> {
 }
 
 /** A cache is ready without its origin: that is what it is for. */
-async function sendReady(x: Exchange, { catalog }: StatusRouteOptions): Promise<void> {
-  try {
-    await catalog.ping();
-  } catch (cause) {
-    throw new HttpError('unavailable', 'not ready', { cause, detail: { failing: ['catalog'] } });
-  }
+async function sendReady(x: Exchange, options: StatusRouteOptions): Promise<void> {
+  const signal = AbortSignal.any([x.signal, AbortSignal.timeout(PROBE_MS)]);
+  await probe('catalog', options.catalog.ping());
+  await probe('store', options.blobPlace.check(signal));
   await sendOk(x);
+}
+
+async function probe(part: string, answer: Promise<void>): Promise<void> {
+  try {
+    await answer;
+  } catch (cause) {
+    throw new HttpError('unavailable', 'not ready', { cause, detail: { failing: [part] } });
+  }
 }
 
 async function sendMetrics({ res }: Exchange, options: StatusRouteOptions): Promise<void> {

@@ -25,16 +25,25 @@ export interface SweepOptions {
   readonly signal: AbortSignal;
 }
 
+/** What a sweep removed; `files` of a folder, or objects of a bucket. */
+export interface Swept {
+  readonly files: number;
+  readonly rows: number;
+}
+
 /**
  * Makes folder and catalog agree after a crash: removes temporary files and files that no row names,
  * drops rows without a file, and measures blobs that were not at rest. Runs while the cache serves:
  * what it mends does no harm before, but for bytes that are not counted right. Returns what it
  * removed.
  */
-export async function sweepBlobFolder(
-  options: SweepOptions,
-): Promise<{ readonly files: number; readonly rows: number }> {
-  return { files: await sweepFiles(options), rows: await sweepRows(options) };
+export async function sweepBlobFolder(options: SweepOptions): Promise<Swept> {
+  const files = await sweepFiles(options);
+  let rows = 0;
+  for await (const row of pagesOf(options.objects, options.signal)) {
+    rows += await sweepRow(row, options);
+  }
+  return { files, rows };
 }
 
 async function sweepFiles(options: SweepOptions): Promise<number> {
@@ -75,15 +84,18 @@ function digestIn(name: string): Digest | undefined {
   return isDigest(digest) ? digest : undefined;
 }
 
-async function sweepRows(options: SweepOptions): Promise<number> {
-  let rows = 0;
+/** All rows, read by the page. */
+export async function* pagesOf(
+  objects: Pick<CachedObjects, 'page'>,
+  signal: AbortSignal,
+): AsyncGenerator<CachedObject, void, undefined> {
   let last: Digest | undefined;
   for (;;) {
-    checkAborted(options.signal, 'sweeping the cache');
-    const page = await options.objects.page(last, PAGE);
-    for (const row of page) rows += await sweepRow(row, options);
+    checkAborted(signal, 'sweeping the cache');
+    const page = await objects.page(last, PAGE);
+    yield* page;
     last = page.at(-1)?.digest;
-    if (last === undefined) return rows;
+    if (last === undefined) return;
   }
 }
 

@@ -53,7 +53,8 @@ function mayBeAbsent({ kind, descriptor }: Named): boolean {
   return isImageManifestType(descriptor.mediaType) || isIndexType(descriptor.mediaType);
 }
 
-function toChild({ kind, descriptor }: Named, as: ManifestChild['kind']): ManifestChild {
+/** A row of what a manifest names; `as`: what the repository has it as. */
+export function toChild({ kind, descriptor }: Named, as: ManifestChild['kind']): ManifestChild {
   const { digest, mediaType } = descriptor;
   const isTar = kind === 'layer' && TAR_LAYER_TYPES.has(mediaType);
   return { digest, kind: as, ...(isTar && { tarType: mediaType }) };

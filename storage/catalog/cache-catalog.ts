@@ -4,6 +4,7 @@ import { CachedDocuments } from './cache-documents.ts';
 import { CachedImages } from './cache-images.ts';
 import { LiveCommits } from './cache-live-commits.ts';
 import { CachedManifests } from './cache-manifests.ts';
+import { CachedMaps } from './cache-maps.ts';
 import { CachedMembers } from './cache-members.ts';
 import { CACHE_MIGRATIONS } from './cache-migrations.ts';
 import { CachedObjects } from './cache-objects.ts';
@@ -18,6 +19,7 @@ import { openSqlite } from './database.ts';
 /** A regional cache's own facts, one concern a member. Methods reject with `StorageError`. */
 export interface CacheCatalog {
   readonly objects: CachedObjects;
+  readonly maps: CachedMaps;
   readonly manifests: CachedManifests;
   readonly members: CachedMembers;
   readonly documents: CachedDocuments;
@@ -37,6 +39,7 @@ export async function openCacheCatalog(path: string): Promise<CacheCatalog> {
   const { db } = await openSqlite<CacheSchema>(path, CACHE_MIGRATIONS);
   return {
     objects: new CachedObjects(db),
+    maps: new CachedMaps(db),
     manifests: new CachedManifests(db),
     members: new CachedMembers(db),
     documents: new CachedDocuments(db),

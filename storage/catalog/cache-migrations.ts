@@ -153,4 +153,15 @@ export const CACHE_MIGRATIONS: readonly Migration[] = [
       'create index ostree_live_by_time on ostree_live (seen_ms)',
     ],
   },
+  {
+    version: 6,
+    statements: [
+      `create table block_maps (
+        digest text primary key,
+        map blob not null
+      ) strict`,
+      'create table sparse_owner (owner text not null) strict',
+      'insert into sparse_owner values (lower(hex(randomblob(8))))',
+    ],
+  },
 ];

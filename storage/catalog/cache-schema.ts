@@ -5,7 +5,7 @@ import type { OstreeChecksum } from '../ostree/checksum.ts';
 
 /**
  * What a regional cache remembers, as `cache-migrations.ts` makes it. The bytes of blobs are sparse
- * files beside it. Times are milliseconds since the epoch, sizes bytes.
+ * files beside it, or objects in a bucket. Times are milliseconds since the epoch, sizes bytes.
  */
 export interface CacheSchema {
   /** Blobs of which at least one block was asked for. */
@@ -20,6 +20,10 @@ export interface CacheSchema {
   };
   /** One row: the sums over `objects`, which its triggers keep. */
   object_totals: { count: number; complete_count: number; bytes: number };
+  /** Of blobs in a bucket: which blocks are there, as `sparse/block-map.ts` says byte for byte. */
+  block_maps: { digest: Digest; map: Buffer };
+  /** One row: what this cache's keys in a bucket begin with, 16 hex digits. */
+  sparse_owner: { owner: string };
   /** Manifests and indexes by digest, byte for byte. */
   manifests: {
     digest: Digest;

@@ -1,5 +1,6 @@
 import type { Digest } from '../digest.ts';
 import type { RepoName } from '../names.ts';
+import type { Lease } from './layer-catalog.ts';
 
 /** What is young enough to be spared. */
 export interface GcCutoff {
@@ -82,4 +83,16 @@ export interface GcCatalog {
     untilMs: number,
     rememberUntilMs: number,
   ): Promise<void>;
+  /**
+   * Gives the periodic collector's turn to `owner` for `leaseMs`; undefined while another has it, or when
+   * the last ended less than `everyMs` ago. It only spares work: collectors may run side by side.
+   */
+  beginRun(
+    owner: string,
+    times: { readonly everyMs: number; readonly leaseMs: number },
+  ): Promise<Lease | undefined>;
+  /** Throws `conflict` when another has the turn by now. */
+  renewRun(lease: Lease, leaseMs: number): Promise<void>;
+  /** Gives the turn back; `done`: the next begins `everyMs` from now. Throws as {@link renewRun}. */
+  endRun(lease: Lease, done: boolean): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { CatalogStep, Migration } from './migration.ts';
+import { GC_RUN_STATEMENTS } from './gc-run-migration.ts';
 import { OSTREE_BUILD_STATEMENTS } from './ostree-build-migration.ts';
 import { OSTREE_DELTA_STATEMENTS } from './ostree-delta-migration.ts';
 import { OSTREE_FLEET_STATEMENTS } from './ostree-fleet-migration.ts';
@@ -212,6 +213,7 @@ export const CATALOG_STEPS: readonly CatalogStep[] = [
   { version: 7, statements: ZSTD_CHUNKED_STATEMENTS },
   { version: 8, statements: RETENTION_STATEMENTS },
   { version: 9, statements: OSTREE_BUILD_STATEMENTS },
+  { version: 10, statements: GC_RUN_STATEMENTS },
 ];
 
 /** The steps as SQLite takes them. */

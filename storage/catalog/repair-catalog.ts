@@ -1,6 +1,8 @@
 import type { Digest } from '../digest.ts';
 import type { OstreeObjectName } from '../ostree/object-name.ts';
+import type { RepoName } from '../names.ts';
 import type { ChunkedLayer, ChunkRow, LayerRow } from './layer-catalog.ts';
+import type { ManifestChild, ManifestRow } from './repository-catalog.ts';
 
 /** A row that names another row which is not there. */
 export interface DanglingRow {
@@ -23,6 +25,12 @@ export type ReferenceName =
   | 'ostree_edges to ostree_objects'
   | 'ostree_repo_objects to ostree_objects'
   | 'ostree_delta_files to ostree_deltas';
+
+/** A manifest of a repository, as its row says. */
+export interface RepoManifest {
+  readonly repo: RepoName;
+  readonly row: ManifestRow;
+}
 
 /** Where chunks lie from now on. */
 export interface MovedChunks {
@@ -55,6 +63,17 @@ export interface RepairCatalog {
   layersOf(blob: Digest): Promise<readonly LayerRow[]>;
   /** Chunked layers by digest after `after`. */
   chunkedLayers(after: Digest | undefined, limit: number): Promise<readonly LayerRow[]>;
+  /** Manifests by repository and digest after `after`. */
+  manifests(after: RepoManifest | undefined, limit: number): Promise<readonly RepoManifest[]>;
+  /**
+   * Writes what a manifest is and names into the rows that it has; nothing if it was deleted. Layers that
+   * it wants chunked become pending. `unavailable` when a collector takes what it names, see `GcCatalog`.
+   */
+  correctManifest(
+    repo: RepoName,
+    row: ManifestRow,
+    children: readonly ManifestChild[],
+  ): Promise<void>;
   /** Packs that rows say the layer's index names. */
   packsOfLayer(layer: Digest): Promise<readonly Digest[]>;
   /** Makes chunked layers pending: their indexes and packs are no longer named. */

@@ -122,6 +122,8 @@ export interface Schema
   condemned: { digest: Digest; until_ms: number; removed: 0 | 1 | 2 };
   /** One row; `epoch` ascends whenever a blob leaves a repository or is condemned (triggers). */
   removals: { id: 1; epoch: number };
+  /** At most one row, of the periodic collector: under whose lease it runs, and when it last ended. */
+  gc_runs: { id: 1; ended_ms: number } & LeaseColumns;
   /** Secrets that sign registry tokens (HS256), base64url. */
   signing_keys: { id: string; secret: string; created_ms: number };
 }

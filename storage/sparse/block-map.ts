@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Which blocks of a sparse file are present, with a checksum each.
+ * Which blocks of a blob are present, with a checksum each.
  *
- * On disk (integers big-endian):
+ * At rest (integers big-endian):
  *
  * ```
  *  0  8 bytes  magic "RVSPARS1"
@@ -45,6 +45,11 @@ export class BlockMap {
   /** True if `bytes` are what the block held when it was marked. */
   matches(block: number, bytes: Uint8Array): boolean {
     return this.#sum(block).equals(blockSum(bytes));
+  }
+
+  /** The checksum of a present block, 32 hex digits. */
+  sumOf(block: number): string {
+    return this.#sum(block).toString('hex');
   }
 
   mark(block: number, sum: Buffer): void {

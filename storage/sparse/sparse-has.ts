@@ -1,15 +1,14 @@
 import type { Digest } from '../digest.ts';
 import type { ByteRange } from '../object-store.ts';
-import { readMap, sparsePaths } from './sparse-paths.ts';
-import { BLOCK_BYTES } from './sparse-store.ts';
+import { BLOCK_BYTES, type SparseStore } from './sparse-store.ts';
 
-/** True if every byte of the ranges is in a present block of a blob, whose files are not opened for it. */
+/** True if every byte of the ranges is in a present block of a blob, which is not opened for it. */
 export async function sparseHas(
-  dir: string,
+  store: SparseStore,
   { digest, size }: { readonly digest: Digest; readonly size: number },
   ranges: readonly ByteRange[],
 ): Promise<boolean> {
-  const map = await readMap(sparsePaths(dir, digest), size, BLOCK_BYTES);
+  const map = await store.readMap(digest, size);
   if (map === undefined) return false;
   return ranges.every(({ start, endExclusive }) => {
     const end = Math.ceil(endExclusive / BLOCK_BYTES);

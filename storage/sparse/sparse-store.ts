@@ -1,359 +1,40 @@
-import { constants, read } from 'node:fs';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import type { Digest } from '../digest.ts';
+import type { BlockMap } from './block-map.ts';
+import type { SparseBlob } from './sparse-blob.ts';
 
-import { DigestHasher, digestAlgorithm, type Digest } from '../digest.ts';
-import {
-  checkAborted,
-  fromErrno,
-  makeDirectory,
-  syncDirectory,
-  writeFileDurably,
-} from '../durable.ts';
-import { StorageError } from '../errors.ts';
-import type { ByteRange, IoOptions } from '../object-store.ts';
-import { BlockMap, blockSum } from './block-map.ts';
-import { PendingBlocks } from './pending-blocks.ts';
-import { readMap, sparsePaths, type SparsePaths } from './sparse-paths.ts';
-
-/** Bytes of a block; only the last block of a file may be shorter. */
+/** Bytes of a block; only the last block of a blob may be shorter. */
 export const BLOCK_BYTES = 1024 * 1024;
 
-/** After that many new blocks the map is written without being asked. */
-const SYNC_EVERY_BLOCKS = 32;
-
-/**
- * One blob on disk of which any blocks may be present: a cache's entry, a download to be resumed.
- *
- * Two files in the folder, `<algorithm>-<hex>.data` (sparse, its full length from the start) and
- * `.map` ({@link BlockMap}). A block is present once all its bytes were written; {@link sync} makes the
- * present ones survive a crash (data first, then the map in one step), and runs by itself every 32
- * blocks and on close. A block that was damaged or never reached the disk is noticed by its checksum
- * when it is read. One instance at a time may be open on a digest in a folder.
- */
-export class SparseFile {
-  readonly digest: Digest;
-  readonly size: number;
-  readonly blockBytes = BLOCK_BYTES;
-  /** The data file: all of the blob once `complete` and `verified`. */
-  readonly path: string;
-  readonly #mapPath: string;
-  readonly #file: FileHandle;
-  readonly #map: BlockMap;
-  readonly #pending = new PendingBlocks();
-  #unsynced = 0;
-  #dirty = false;
-  #turn: Promise<unknown> = Promise.resolve();
-
-  private constructor(paths: SparsePaths, digest: Digest, file: FileHandle, map: BlockMap) {
-    this.digest = digest;
-    this.size = map.size;
-    this.path = paths.data;
-    this.#mapPath = paths.map;
-    this.#file = file;
-    this.#map = map;
-  }
-
+/** Where a cache keeps blobs of which it may have any blocks: a folder (`folder-store.ts`), a bucket (`bucket-store.ts`). */
+export interface SparseStore {
   /**
-   * Opens the file, making it and the folder if need be. A map that is damaged or of another size
-   * counts as empty. Throws `too_large` for a size the file system can't hold, `no_space`, `unavailable`.
+   * Opens a blob, of which nothing may be here yet. A map that is damaged or of another size counts as
+   * empty. One instance at a time may be open on a digest. Throws `invalid_name` for what is no size,
+   * `too_large` for one that can't be held, `no_space`, `unavailable`.
    */
-  static async open(dir: string, digest: Digest, size: number): Promise<SparseFile> {
-    if (!Number.isSafeInteger(size) || size < 0) {
-      throw new StorageError('invalid_name', `${digest}: not a size: ${size}`);
-    }
-    const paths = sparsePaths(dir, digest);
-    try {
-      await makeDirectory(dir);
-      const map = await readMap(paths, size, BLOCK_BYTES);
-      const file = await open(paths.data, constants.O_RDWR | constants.O_CREAT);
-      try {
-        await file.truncate(size);
-        if (map === undefined) await syncDirectory(dir);
-      } catch (error) {
-        await file.close();
-        throw error;
-      }
-      return new SparseFile(paths, digest, file, map ?? new BlockMap(size, BLOCK_BYTES));
-    } catch (error) {
-      throw fromErrno(error, `cannot open ${paths.data}`);
-    }
-  }
+  open(digest: Digest, size: number): Promise<SparseBlob>;
+  /** What is durable of a blob that is not open; undefined when nothing is. */
+  readMap(digest: Digest, size: number): Promise<BlockMap | undefined>;
+}
 
-  /** True once every block is present (at once for an empty blob). */
-  get complete(): boolean {
-    return this.#map.complete;
-  }
+/** A block and the checksum that the map has of it, 32 hex digits. */
+export interface BlockName {
+  readonly block: number;
+  readonly sum: string;
+}
 
-  /** True once {@link verify} has found the digest right; survives reopening, ends with any lost block. */
-  get verified(): boolean {
-    return this.#map.verified;
-  }
-
-  /** Bytes in present blocks. */
-  get presentBytes(): number {
-    return this.#map.presentBytes;
-  }
-
-  /** True if every byte of the range is in a present block. */
-  has(range: ByteRange): boolean {
-    return this.missing(range).length === 0;
-  }
-
+/** The blocks of one open blob at rest, and their map. Methods throw `StorageError`. */
+export interface BlockPlace {
+  /** Writes a whole block, which can be read at once and need not survive a crash before {@link saveMap}. */
+  write(name: BlockName, bytes: Uint8Array): Promise<void>;
   /**
-   * What must be fetched before the range can be read: ascending ranges that begin and end on block
-   * borders (or the end of the blob), neighbours joined.
+   * Reads up to `length` bytes from byte `start` of a block that was written into `target` at `at`;
+   * returns how many, 0 where the place has none.
    */
-  missing(range: ByteRange = { start: 0, endExclusive: this.size }): ByteRange[] {
-    if (this.size === 0 && range.start === 0 && range.endExclusive === 0) return [];
-    this.#checkRange(range);
-    const gaps: { start: number; endExclusive: number }[] = [];
-    for (
-      let block = this.#blockOf(range.start);
-      block <= this.#blockOf(range.endExclusive - 1);
-      block += 1
-    ) {
-      if (this.#map.has(block)) continue;
-      const start = block * BLOCK_BYTES;
-      const endExclusive = start + this.#map.lengthOf(block);
-      const last = gaps.at(-1);
-      if (last?.endExclusive === start) last.endExclusive = endExclusive;
-      else gaps.push({ start, endExclusive });
-    }
-    return gaps;
-  }
-
-  /**
-   * Takes bytes at any offset. A block becomes present when its bytes have come from its first to its
-   * last without a gap, in any number of writes; bytes of a block that do not continue it, and bytes
-   * of a block that is present, are ignored. Throws `range_unsatisfiable` past the end, `no_space`.
-   */
-  async write(offset: number, bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    this.#checkRange({ start: offset, endExclusive: offset + bytes.length });
-    await this.#exclusive(async () => {
-      for (let done = 0; done < bytes.length;) {
-        const at = offset + done;
-        const block = this.#blockOf(at);
-        const blockEnd = block * BLOCK_BYTES + this.#map.lengthOf(block);
-        const length = Math.min(bytes.length - done, blockEnd - at);
-        await this.#writeInBlock(
-          block,
-          at - block * BLOCK_BYTES,
-          bytes.subarray(done, done + length),
-        );
-        done += length;
-      }
-      if (this.#unsynced >= SYNC_EVERY_BLOCKS) await this.#syncNow();
-    });
-  }
-
-  /** Makes the present blocks survive a crash. */
-  async sync(): Promise<void> {
-    await this.#exclusive(() => this.#syncNow());
-  }
-
-  /**
-   * The bytes of the range, block by block. Throws `missing` at a block that is not present, and
-   * `corrupt` at one whose checksum is wrong: that block is then missing, to be fetched again.
-   */
-  async *read(range: ByteRange, options: IoOptions = {}): AsyncGenerator<Buffer, void, undefined> {
-    this.#checkRange(range);
-    for (
-      let block = this.#blockOf(range.start);
-      block <= this.#blockOf(range.endExclusive - 1);
-      block += 1
-    ) {
-      checkAborted(options.signal, `reading ${this.digest}`);
-      const bytes = await this.readBlock(block);
-      const first = block * BLOCK_BYTES;
-      yield bytes.subarray(
-        Math.max(range.start - first, 0),
-        Math.min(range.endExclusive - first, bytes.length),
-      );
-    }
-  }
-
-  /**
-   * Reads up to `length` bytes of one present block into `target` at `at`, without a look at their
-   * checksum; returns how many, at least one. Throws `missing` when the block is not present, and
-   * `corrupt` when the file has no byte there: the block is then missing.
-   */
-  async readUnchecked(
-    target: Buffer,
-    at: number,
-    length: number,
-    position: number,
-  ): Promise<number> {
-    const block = this.#blockOf(position);
-    if (!this.#map.has(block)) throw this.#missing(block);
-    const end = block * BLOCK_BYTES + this.#map.lengthOf(block);
-    const count = await new Promise<number>((resolve, reject) => {
-      read(
-        this.#file.fd,
-        target,
-        at,
-        Math.min(length, end - position),
-        position,
-        (error, count) => {
-          if (error === null) resolve(count);
-          else reject(error);
-        },
-      );
-    }).catch((error: unknown) => {
-      throw fromErrno(error, `cannot read ${this.path}`);
-    });
-    if (count === 0) throw this.#damaged(block);
-    return count;
-  }
-
-  /**
-   * Digests the whole blob. True: right, remembered in the map. False: every block is missing again.
-   * Throws `missing` when blocks are missing and `corrupt` when one is damaged (and now missing).
-   */
-  async verify(options: IoOptions = {}): Promise<boolean> {
-    const hasher = new DigestHasher(digestAlgorithm(this.digest));
-    // One block's memory for all of them: what is collected late would add up.
-    const space = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, this.size));
-    for (let block = 0; block < this.#map.blockCount; block += 1) {
-      checkAborted(options.signal, `reading ${this.digest}`);
-      hasher.update(await this.readBlock(block, space));
-    }
-    const right = hasher.digest() === this.digest;
-    await this.#exclusive(async () => {
-      if (right && this.#map.complete) this.#map.verified = true;
-      else this.#map.clearAll();
-      this.#dirty = true;
-      await this.#syncNow();
-    });
-    return right;
-  }
-
-  /** Syncs and closes; the instance is spent. */
-  async close(): Promise<void> {
-    await this.#exclusive(async () => {
-      try {
-        if (this.#dirty) await this.#syncNow();
-      } finally {
-        await this.#file.close();
-      }
-    });
-  }
-
-  /** Closes and removes both files; the instance is spent. */
-  async remove(): Promise<void> {
-    await this.#exclusive(async () => {
-      await this.#file.close();
-      // The map first: a data file without a map holds nothing, the other way round would lie.
-      await rm(this.#mapPath, { force: true });
-      await rm(this.path, { force: true });
-    });
-  }
-
-  async #writeInBlock(block: number, at: number, bytes: Uint8Array): Promise<void> {
-    if (this.#map.has(block)) return;
-    const whole = this.#pending.add(block, at, bytes, this.#map.lengthOf(block));
-    if (whole !== undefined) await this.#storeBlock(block, whole);
-  }
-
-  async #storeBlock(block: number, bytes: Uint8Array): Promise<void> {
-    const start = block * BLOCK_BYTES;
-    for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(
-        bytes,
-        done,
-        bytes.length - done,
-        start + done,
-      );
-      done += bytesWritten;
-    }
-    this.#map.mark(block, blockSum(bytes));
-    this.#dirty = true;
-    this.#unsynced += 1;
-  }
-
-  async #syncNow(): Promise<void> {
-    await this.#file.datasync();
-    await writeFileDurably(this.#mapPath, this.#map.format());
-    this.#unsynced = 0;
-    this.#dirty = false;
-  }
-
-  /**
-   * A whole block, checked, in `space` (of {@link BLOCK_BYTES}) or in memory of its own. Throws as
-   * {@link read}.
-   */
-  async readBlock(block: number, space?: Buffer): Promise<Buffer> {
-    const start = block * BLOCK_BYTES;
-    if (!this.#map.has(block)) throw this.#missing(block);
-    const size = this.#map.lengthOf(block);
-    const bytes = space?.subarray(0, size) ?? Buffer.allocUnsafe(size);
-    let length = 0;
-    try {
-      while (length < bytes.length) {
-        const { bytesRead } = await this.#file.read(
-          bytes,
-          length,
-          bytes.length - length,
-          start + length,
-        );
-        if (bytesRead === 0) break;
-        length += bytesRead;
-      }
-    } catch (error) {
-      throw fromErrno(error, `cannot read ${this.path}`);
-    }
-    if (length < bytes.length || !this.#map.matches(block, bytes)) throw this.#damaged(block);
-    return bytes;
-  }
-
-  #missing(block: number): StorageError {
-    const start = block * BLOCK_BYTES;
-    return new StorageError('missing', `${this.digest}: no block at byte ${start}`, {
-      detail: { digest: this.digest, start },
-    });
-  }
-
-  /** The block is missing from now on. */
-  #damaged(block: number): StorageError {
-    this.#map.clear(block);
-    this.#dirty = true;
-    const start = block * BLOCK_BYTES;
-    const endExclusive = start + this.#map.lengthOf(block);
-    return new StorageError('corrupt', `${this.digest}: the block at byte ${start} is damaged`, {
-      detail: { digest: this.digest, start, endExclusive },
-      retryable: true,
-    });
-  }
-
-  /** Runs writers one after the other. */
-  async #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#turn.then(work, work);
-    this.#turn = run.catch(() => undefined);
-    try {
-      return await run;
-    } catch (error) {
-      throw fromErrno(error, `cannot write ${this.path}`);
-    }
-  }
-
-  #blockOf(offset: number): number {
-    return Math.floor(offset / BLOCK_BYTES);
-  }
-
-  #checkRange(range: ByteRange): void {
-    const { start, endExclusive } = range;
-    if (
-      !Number.isSafeInteger(start) ||
-      !Number.isSafeInteger(endExclusive) ||
-      start < 0 ||
-      start >= endExclusive ||
-      endExclusive > this.size
-    ) {
-      throw new StorageError(
-        'range_unsatisfiable',
-        `${this.digest}: bytes ${start} to ${endExclusive} of ${this.size}`,
-        { detail: { start, endExclusive, size: this.size } },
-      );
-    }
-  }
+  read(name: BlockName, start: number, target: Buffer, at: number, length: number): Promise<number>;
+  /** Makes the written blocks survive a crash, and then, in one step, the map of them. */
+  saveMap(map: Buffer): Promise<void>;
+  close(): Promise<void>;
+  /** Closes, and removes blocks and map; the map first: blocks without one are nothing. */
+  remove(): Promise<void>;
 }

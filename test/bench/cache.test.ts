@@ -39,6 +39,9 @@ describe.skipIf(TOOLS.map(needTool).includes(undefined))('npm run bench -- cache
       for (const { entries } of warm) {
         expect(entries.map(({ title }) => title)).toEqual(['origin', 'rivulet', 'rivulet /v2']);
         for (const { rounds } of entries) expect(rounds[0]?.requests).toBeGreaterThan(0);
+        const [, ...caches] = entries;
+        // Words with the origin, and no blob.
+        for (const { egressBytes } of caches) expect(egressBytes).toBeLessThan(50_000);
       }
       // How fast a loaded machine is says nothing; what was sent and kept does.
       const failed = goals.filter(({ met, title }) => !met && !title.startsWith('serving '));

@@ -7,6 +7,7 @@ import { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { ChunkRow } from '../../storage/catalog/layer-catalog.ts';
 import { openSqliteCatalog } from '../../storage/catalog/sqlite.ts';
+import type { Clock } from '../../storage/clock.ts';
 import { digestOf, type Digest } from '../../storage/digest.ts';
 import { openFsStore } from '../../storage/drivers/fs.ts';
 import { createMemoryStore } from '../../storage/drivers/memory.ts';
@@ -16,6 +17,12 @@ import { pair } from '../suites/catalog/pairs.ts';
 
 export const HOUR = 3_600_000;
 export const DRIVERS = ['memory', 'fs'] as const;
+
+/** Opens objects and a catalog elsewhere; each world has its own. */
+export type OpenElsewhere = (
+  clock: Clock,
+) => Promise<{ readonly objects: ObjectStore; readonly catalog: Catalog }>;
+export type StoreDriver = (typeof DRIVERS)[number] | OpenElsewhere;
 
 /** A store and a catalog that live two hours ago until a test lets the time pass. */
 export class StoreWorld {
@@ -39,12 +46,17 @@ export class StoreWorld {
     this.#time = time;
   }
 
-  static async open(driver: (typeof DRIVERS)[number]): Promise<StoreWorld> {
+  static async open(driver: StoreDriver): Promise<StoreWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'rivulet-store-'));
     const time = { offsetMs: -2 * HOUR };
     const clock = () => Date.now() + time.offsetMs;
-    const objects = driver === 'fs' ? await openFsStore(folder) : createMemoryStore(clock);
-    const catalog = await openSqliteCatalog(':memory:', clock);
+    const { objects, catalog } =
+      typeof driver === 'string'
+        ? {
+            objects: driver === 'fs' ? await openFsStore(folder) : createMemoryStore(clock),
+            catalog: await openSqliteCatalog(':memory:', clock),
+          }
+        : await driver(clock);
     onTestFinished(async () => {
       await catalog.close();
       await rm(folder, { recursive: true, force: true });

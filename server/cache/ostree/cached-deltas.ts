@@ -86,6 +86,22 @@ export class CachedDeltas {
   }
 
   /**
+   * True of a delta that a client gets here without the origin: listed in an index, with superblock and
+   * files. What can't be read is none.
+   */
+  async isWhole(repo: RepoName, { from, to }: DeltaName): Promise<boolean> {
+    const index = await this.#documents.known(repo, deltaIndexPath(to));
+    if (index?.body === undefined) return false;
+    try {
+      const entry = read(parseDeltaIndex, index.body).find(({ delta }) => delta.from === from);
+      return entry !== undefined && (await this.#isHere(repo, entry));
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      return false;
+    }
+  }
+
+  /**
    * A summary that nobody signed, with those of its deltas that are here whole: for clients that know no
    * delta index. One that can't be read stays as it is.
    */

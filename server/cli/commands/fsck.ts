@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { StoreRepair } from '../../../storage/fsck-repair.ts';
 import { checkStore, type FsckReport } from '../../../storage/fsck.ts';
 import { ServerError } from '../../errors.ts';
+import { createManifestReader } from '../../oci/manifest-reader.ts';
 import { scratchFolder } from '../../open-store.ts';
 import { httpBlobSource } from '../blob-source.ts';
 import { parseServerUrl } from '../http-client.ts';
@@ -48,6 +49,7 @@ async function fsck(options: FsckOptions): Promise<void> {
     return checkStore({
       ...store,
       quick: options.quick === true,
+      readManifest: createManifestReader(),
       ...(options.repair === true && {
         repair: new StoreRepair({
           ...{ ...store, clock: Date.now, scratch: scratchFolder(data), elsewhere },

@@ -1,8 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 
-import { collectGarbage } from '../../../storage/gc.ts';
-import { retain } from '../../../storage/retention/retention.ts';
-import { keptCommits, retentionPolicy } from '../../retention/rules.ts';
+import { collect } from '../../collect.ts';
 import { createOutput, formatBytes } from '../output.ts';
 import { addStoreFlags, withStore, type StoreFlags } from '../with-store.ts';
 import { summarize } from './retention.ts';
@@ -28,22 +26,16 @@ async function gc(options: GcOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const dryRun = options.dryRun === true;
   const bar = output.bar('collecting', 100, 'percent');
-  const { retained, report } = await withStore(options, async ({ blobs, catalog }, config) => {
-    const policy = retentionPolicy(config);
-    const retains = options.retention && policy.rules.length > 0;
-    return {
-      retained: retains ? await retain({ catalog, clock: Date.now, policy, dryRun }) : undefined,
-      report: await collectGarbage({
-        ...{ objects: blobs.objects, catalog, clock: Date.now, dryRun },
-        graceMs: options.grace * 60_000,
-        liveMs: config.matrix.liveMs,
-        keptCommitsIn: keptCommits(config.retention, await catalog.ostree.repos()),
-        onProgress: (fraction) => {
-          bar.update(fraction * 100);
-        },
-      }),
-    };
-  });
+  const { retained, report } = await withStore(options, (store, config) =>
+    collect({
+      ...{ store, config, clock: Date.now, dryRun },
+      graceMs: options.grace * 60_000,
+      retention: options.retention,
+      onProgress: (fraction) => {
+        bar.update(fraction * 100);
+      },
+    }),
+  );
   output.finish();
   if (retained !== undefined) {
     const { tags, manifests, freesBytes } = retained;

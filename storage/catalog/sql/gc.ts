@@ -2,10 +2,12 @@ import { sql } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { GcCatalog, GcCutoff, GcRows, OstreeLinkPlace } from '../gc-catalog.ts';
+import type { Lease } from '../layer-catalog.ts';
 import { CONDEMNED, rememberUnlinked } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
 import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
+import { beginRun, endRun, renewRun } from './gc-runs.ts';
 import { isForgotten, pruneLayers, pruneLinks, pruneOstreeDeltas, prunePacks } from './gc-prune.ts';
 import { pruneLinksAfter } from './ostree-gc-links.ts';
 import { pruneObjectsAfter } from './ostree-gc-objects.ts';
@@ -163,5 +165,20 @@ export class SqlGc implements GcCatalog {
       }
       await tx.deleteFrom('condemned').where('until_ms', '<=', clock()).execute();
     });
+  }
+
+  async beginRun(
+    owner: string,
+    times: { readonly everyMs: number; readonly leaseMs: number },
+  ): Promise<Lease | undefined> {
+    return beginRun(this.#context, owner, times);
+  }
+
+  async renewRun(lease: Lease, leaseMs: number): Promise<void> {
+    await renewRun(this.#context, lease, leaseMs);
+  }
+
+  async endRun(lease: Lease, done: boolean): Promise<void> {
+    await endRun(this.#context, lease, done);
   }
 }

@@ -1,15 +1,19 @@
 import { sql } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
+import type { RepoName } from '../../names.ts';
 import type { OstreeObjectName } from '../../ostree/object-name.ts';
 import type { ChunkedLayer, ChunkRow, LayerRow } from '../layer-catalog.ts';
-import type { DanglingRow, MovedChunks, RepairCatalog } from '../repair-catalog.ts';
-import { CONDEMNED } from './condemned.ts';
+import type { DanglingRow, MovedChunks, RepairCatalog, RepoManifest } from '../repair-catalog.ts';
+import type { ManifestChild, ManifestRow } from '../repository-catalog.ts';
+import { CONDEMNED, nameChildren } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { addChunks, addLayerPacks, addPack } from './layer-chunks.ts';
 import { toLayer } from './layers.ts';
 import { UNCLAIMED } from './leases.ts';
 import { findDangling, forgetObjects, removeDangling } from './references.ts';
+import { manifestColumns, replaceChildren, toManifest } from './repositories.ts';
+import { ensureAwaited } from './sparse.ts';
 
 /** Tables that state a blob's size: the column of its digest, and that of its size. */
 const SIZES = [
@@ -123,6 +127,51 @@ export class SqlRepair implements RepairCatalog {
       .limit(limit)
       .execute();
     return rows.map(toLayer);
+  }
+
+  async manifests(
+    after: RepoManifest | undefined,
+    limit: number,
+  ): Promise<readonly RepoManifest[]> {
+    let query = this.#context.db
+      .selectFrom('manifests')
+      .selectAll()
+      .orderBy('repo')
+      .orderBy('digest')
+      .limit(limit);
+    if (after !== undefined) {
+      const { repo, row } = after;
+      query = query.where((eb) =>
+        eb.or([
+          eb('repo', '>', repo),
+          eb.and([eb('repo', '=', repo), eb('digest', '>', row.digest)]),
+        ]),
+      );
+    }
+    return (await query.execute()).map((row) => ({ repo: row.repo, row: toManifest(row) }));
+  }
+
+  async correctManifest(
+    repo: RepoName,
+    row: ManifestRow,
+    children: readonly ManifestChild[],
+  ): Promise<void> {
+    const { db, clock } = this.#context;
+    const { digest } = row;
+    await db.transaction().execute(async (tx) => {
+      const nowMs = clock();
+      const { numUpdatedRows } = await tx
+        .updateTable('manifests')
+        .set(manifestColumns(row))
+        .where('repo', '=', repo)
+        .where('digest', '=', digest)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      const named = children.map((child) => child.digest);
+      await nameChildren(tx, repo, named, nowMs);
+      await replaceChildren(tx, repo, digest, children);
+      await ensureAwaited(tx, repo, { parent: digest }, nowMs);
+    });
   }
 
   async packsOfLayer(layer: Digest): Promise<readonly Digest[]> {

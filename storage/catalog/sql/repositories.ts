@@ -199,20 +199,24 @@ async function ensureRepository(
     .execute();
 }
 
+/** What a manifest's bytes say, as columns. */
+export function manifestColumns(manifest: ManifestRow) {
+  return {
+    media_type: manifest.mediaType,
+    size: manifest.size,
+    subject: manifest.subject ?? null,
+    artifact_type: manifest.artifactType ?? null,
+    annotations: manifest.annotations ? JSON.stringify(manifest.annotations) : null,
+  };
+}
+
 async function upsertManifest(
   tx: Transaction<Schema>,
   repo: RepoName,
   manifest: ManifestRow,
   nowMs: number,
 ): Promise<void> {
-  const facts = {
-    media_type: manifest.mediaType,
-    size: manifest.size,
-    subject: manifest.subject ?? null,
-    artifact_type: manifest.artifactType ?? null,
-    annotations: manifest.annotations ? JSON.stringify(manifest.annotations) : null,
-    touched_ms: nowMs,
-  };
+  const facts = { ...manifestColumns(manifest), touched_ms: nowMs };
   await tx
     .insertInto('manifests')
     .values({ repo, digest: manifest.digest, ...facts })
@@ -229,7 +233,7 @@ function namedManifests(
   return subject === undefined ? images : [...images, subject];
 }
 
-async function replaceChildren(
+export async function replaceChildren(
   tx: Transaction<Schema>,
   repo: RepoName,
   parent: Digest,
@@ -253,7 +257,7 @@ async function replaceChildren(
   }
 }
 
-function toManifest(row: Selectable<Schema['manifests']>): ManifestRow {
+export function toManifest(row: Selectable<Schema['manifests']>): ManifestRow {
   return {
     digest: row.digest,
     mediaType: row.media_type,

@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
 
+import { deltaIndexPath, deltaPath } from '../../../delta/ostree/checksum-base64.ts';
+import type { Checksum } from '../../../delta/ostree/objects/checksum.ts';
 import type { OstreeDecision, OstreeReleases } from '../../../delta/agent/ostree-protocol.ts';
 import { DEVICE_HEADER, REASON_HEADER } from '../../../delta/agent/protocol.ts';
 import { sampleAsk, sampleFacts } from '../updates/sample.ts';
-import { ostreeAsk, ostreeFacts } from '../updates/ostree/sample.ts';
+import { DELTA, ostreeAsk, ostreeFacts } from '../updates/ostree/sample.ts';
 import { answerJson } from './origin.ts';
+import { A, addDelta, B, publishIndex, TO } from './ostree/fake-delta.ts';
+import { FakeRepo } from './ostree/fake-repo.ts';
 import { ask, startOrigin, startTestCache, statusOf, until, type Answer } from './tools.ts';
 
 function check(url: string, body: unknown): Promise<Answer> {
@@ -36,10 +40,62 @@ describe('checks of OSTree refs without the origin', () => {
     expect([status, headers['rivulet-age']]).toEqual([200, expect.stringMatching(/^\d+$/)]);
     const { plans, repositories, target } = JSON.parse(body.toString()) as OstreeDecision;
     expect(target).toMatchObject({ commit: ostreeFacts().commit, releaseCounter: 7 });
-    expect(plans.map(({ kind }) => kind)).toEqual(['ostree-delta', 'ostree-objects']);
+    // Of the delta nothing is here.
+    expect(plans.map(({ kind }) => kind)).toEqual(['ostree-objects']);
     expect(repositories).toEqual([cache.url, origin.url].map((url) => `${url}/ostree/fleet/os`));
     const none = await check(cache.url, ostreeAsk('c1', { channel: 'os/none' }));
     expect([none.status, none.headers[REASON_HEADER]]).toEqual([204, 'no_release']);
+  });
+
+  test('offer a static delta only once all of it is here', async () => {
+    const repo = await FakeRepo.start();
+    const [delta, other] = [addDelta(repo, A), addDelta(repo, B)];
+    publishIndex(repo, [delta, other]);
+    const objects = { bytes: 7000, requests: 20 };
+    const froms = [A, B].map((from) => ({ from, objects, delta: DELTA }));
+    const steps = [{ objects, delta: DELTA }, ...froms];
+    const answerFile = repo.origin.intercept;
+    repo.origin.intercept = (x) => {
+      if (x.path !== '/v1/releases') return answerFile?.(x) ?? false;
+      answerJson(x, {
+        releases: [],
+        ostree: { refs: [ostreeFacts({ commit: TO, steps })], complete: true },
+      });
+      return true;
+    };
+    const cache = await startTestCache(repo.origin.url);
+    /** As the origin has it now, once the cache has noticed that it is back. */
+    const get = (inside: string, wanted = 200): Promise<void> =>
+      until(async () => {
+        const { status, headers } = await ask(`${cache.url}/ostree/fleet/os/${inside}`);
+        return status === wanted && headers.age === undefined;
+      });
+    const offered = async (from: Checksum | undefined): Promise<readonly string[]> => {
+      await repo.origin.stop();
+      const current =
+        from === undefined ? [] : [{ kind: 'ostree' as const, name: 'fleet/os', commit: from }];
+      const { status, body } = await check(cache.url, ostreeAsk(undefined, { current }));
+      expect(status).toBe(200);
+      await repo.origin.start();
+      return (JSON.parse(body.toString()) as OstreeDecision).plans.map(({ kind }) => kind);
+    };
+    await until(async () => (await statusOf(cache.url))['ageSeconds'] === 0);
+    expect(await offered(A)).toEqual(['ostree-objects']);
+    await get(deltaIndexPath(TO));
+    await get(deltaPath({ delta, file: 'superblock' }));
+    expect(await offered(A)).toEqual(['ostree-objects']);
+    await get(deltaPath({ delta, file: 0 }));
+    expect(await offered(A)).toEqual(['ostree-delta', 'ostree-objects']);
+    expect(await offered(B)).toEqual(['ostree-objects']);
+    expect(await offered(undefined)).toEqual(['ostree-objects']);
+    // With a new signature the superblock comes with the index, and the part stays.
+    addDelta(repo, A, { signed: 'by another' });
+    publishIndex(repo, [delta]);
+    await get(deltaIndexPath(TO));
+    expect(await offered(A)).toEqual(['ostree-delta', 'ostree-objects']);
+    repo.files.delete(deltaIndexPath(TO));
+    await get(deltaIndexPath(TO), 404);
+    expect(await offered(A)).toEqual(['ostree-objects']);
   });
 
   test('a ref that the origin did not tell may exist: the device asks elsewhere', async () => {

@@ -47,6 +47,7 @@ export function configOf(
 ): CacheConfig {
   return {
     data,
+    store: { kind: 'fs' },
     listen: { host: '127.0.0.1', port: 0 },
     logLevel: 'silent',
     upstream,

@@ -59,6 +59,7 @@ export async function openMatrixFixture(): Promise<MatrixFixture> {
     uploads: { ttlMs: 60_000 },
     ostree: { filezBytes: 0, repositories: {} },
     regions: {},
+    gc: { everyMs: 0, graceMs: 3_600_000 },
     retention: [],
   });
   return {

@@ -11,7 +11,7 @@ import { openContent } from '../../../storage/ostree/object-reader.ts';
 import { parseOstreeRef } from '../../../storage/ostree/ref-name.ts';
 import { REPO } from '../../suites/catalog/names.ts';
 import { collect } from '../chunk/material.ts';
-import { StoreWorld, type DRIVERS } from '../store-world.ts';
+import { StoreWorld, type StoreDriver } from '../store-world.ts';
 import { incoming, type MadeObject } from './objects.ts';
 
 export const STABLE = parseOstreeRef('fleet/stable');
@@ -26,7 +26,7 @@ export class OstreeWorld {
     this.scratch = scratch;
   }
 
-  static async open(driver: (typeof DRIVERS)[number] = 'memory'): Promise<OstreeWorld> {
+  static async open(driver: StoreDriver = 'memory'): Promise<OstreeWorld> {
     const store = await StoreWorld.open(driver);
     const scratch = await mkdtemp(join(tmpdir(), 'rivulet-ostree-'));
     onTestFinished(() => rm(scratch, { recursive: true, force: true }));

@@ -14,7 +14,7 @@ import { REPO } from '../../suites/catalog/names.ts';
 import { noise, tar } from '../chunk/material.ts';
 import { OstreeWorld } from '../ostree/ostree-world.ts';
 import { file, smallCommit, type MadeObject } from '../ostree/objects.ts';
-import type { DRIVERS } from '../store-world.ts';
+import type { StoreDriver } from '../store-world.ts';
 
 /** What a chunked image and a commit leave in a store. */
 export class RepairWorld {
@@ -38,7 +38,7 @@ export class RepairWorld {
     this.commit = facts.commit;
   }
 
-  static async open(driver: (typeof DRIVERS)[number]): Promise<RepairWorld> {
+  static async open(driver: StoreDriver): Promise<RepairWorld> {
     const world = await OstreeWorld.open(driver);
     const layerTar = tar({ a: noise(200_000, 'a'), b: noise(300_000, 'b') });
     const layer = await pushLayer(world, gzipSync(layerTar, { level: 1 }));

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 import { digestOf } from '../../../storage/digest.ts';
-import { BLOCK_BYTES, SparseFile } from '../../../storage/sparse/sparse-store.ts';
+import { FolderStore } from '../../../storage/sparse/folder-store.ts';
+import { BLOCK_BYTES } from '../../../storage/sparse/sparse-store.ts';
 import { collect } from '../../suites/object-store.ts';
 import { mountSmallDisk } from '../../support/small-disk.ts';
 
@@ -20,14 +21,14 @@ it('says no_space on a full disk and keeps the blocks that it has', async ({ ski
   try {
     const bytes = randomBytes(4 * BLOCK_BYTES);
     const digest = digestOf(bytes);
-    const file = await SparseFile.open(root, digest, bytes.length);
+    const file = await new FolderStore(root).open(digest, bytes.length);
     await file.write(0, bytes.subarray(0, BLOCK_BYTES));
     await file.sync();
     await expect(file.write(BLOCK_BYTES, bytes.subarray(BLOCK_BYTES))).rejects.toMatchObject({
       code: 'no_space',
     });
     await file.close();
-    const again = await SparseFile.open(root, digest, bytes.length);
+    const again = await new FolderStore(root).open(digest, bytes.length);
     expect(again.has({ start: 0, endExclusive: BLOCK_BYTES })).toBe(true);
     const first = await collect(again.read({ start: 0, endExclusive: BLOCK_BYTES }));
     expect(first.equals(bytes.subarray(0, BLOCK_BYTES))).toBe(true);
