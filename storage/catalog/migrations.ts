@@ -212,6 +212,7 @@ export const CATALOG_STEPS: readonly CatalogStep[] = [
   { version: 7, statements: ZSTD_CHUNKED_STATEMENTS },
   { version: 8, statements: RETENTION_STATEMENTS },
   { version: 9, statements: OSTREE_BUILD_STATEMENTS },
+  { version: 10, statements: [`alter table events add column wire_bytes integer`] },
 ];
 
 /** The steps as SQLite takes them. */
