@@ -3,6 +3,7 @@ import { benchApply } from './apply/bench-apply.ts';
 import { benchCache } from './cache/bench-cache.ts';
 import { benchDeltaSize } from './delta-size/bench-delta-size.ts';
 import { benchDeltaSpeed } from './delta-speed/bench-delta-speed.ts';
+import { endWithChildren } from './ending.ts';
 import { benchFuzz } from './fuzz/bench-fuzz.ts';
 import { benchHuge } from './huge/bench-huge.ts';
 import { benchInterrupt } from './interrupt/bench-interrupt.ts';
@@ -36,10 +37,13 @@ if (bench === undefined) {
   process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')}\n`);
   process.exitCode = 2;
 } else {
+  endWithChildren();
   try {
     await bench(args);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   }
+  // A bench that failed half-way may have left what would keep this process.
+  process.exit();
 }

@@ -1,10 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { agentMarkdown, type AgentFigures, type Start } from './agent-report.ts';
 import { importClosure } from './import-closure.ts';
 import { measureUpdates } from './updates.ts';
@@ -30,12 +29,12 @@ export async function benchAgent(args: readonly string[]): Promise<void> {
   if (!Number.isInteger(megabytes) || megabytes < 1 || megabytes > 60) {
     throw new Error('--megabytes is a whole number from 1 to 60');
   }
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-agent-bench-'));
+  const { path: dir, remove } = await makeScratch('agent-bench');
   try {
     const figures = await measure(dir, megabytes);
     await writeReport('agent', agentMarkdown(figures), { ...figures }, { args });
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { OURS, rivulet, type Profile } from '../engine/ours.ts';
 import { runCoder } from '../engine/run-coder.ts';
+import { makeScratch } from '../scratch.ts';
 
 const ROUNDS = 5;
 
@@ -15,7 +15,7 @@ const ROUNDS = 5;
 export async function bareBytes(
   profiles: readonly Profile[],
 ): Promise<Readonly<Record<string, number>>> {
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-'));
+  const { path: dir, remove } = await makeScratch('bare');
   try {
     const empty = join(dir, 'empty');
     await writeFile(empty, '');
@@ -29,6 +29,6 @@ export async function bareBytes(
     }
     return bare;
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { SMALL_BYTES } from '../serve/content.ts';
 import { findGenerators } from '../serve/generators.ts';
 import { findCaches, type CachePeer } from './caches.ts';
@@ -26,7 +27,7 @@ const LARGE_CONNECTIONS = 4;
 export async function benchCache(args: readonly string[]): Promise<void> {
   const options = parseCacheOptions(args);
   const peers = await findCaches(options.peers);
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-cache-'));
+  const { path: dir, remove } = await makeScratch('bench-cache');
   try {
     const results = await measureAll(peers, options, dir);
     const conditions = conditionsOf(peers, options);
@@ -37,7 +38,7 @@ export async function benchCache(args: readonly string[]): Promise<void> {
       { args, json: options.json },
     );
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

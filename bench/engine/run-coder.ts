@@ -1,7 +1,7 @@
-import { lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeScratch } from '../scratch.ts';
 import { median } from '../serve/statistics.ts';
 import type { Coder, Job } from './coder.ts';
 import { fileDigest } from './file-digest.ts';
@@ -43,7 +43,7 @@ export async function runCoder(coder: Coder, task: Task, rounds: number): Promis
 }
 
 async function turn(coder: Coder, { oldFile, newFile, sha256 }: Task): Promise<Done> {
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-'));
+  const { path: dir, remove } = await makeScratch('coder');
   try {
     let use = NO_USE;
     const scratch = join(dir, 'scratch');
@@ -62,7 +62,7 @@ async function turn(coder: Coder, { oldFile, newFile, sha256 }: Task): Promise<D
     if ((await fileDigest(job.made)) !== sha256) throw new Error('the new file came out different');
     return { deltaBytes: await bytesUnder(job.delta), encode, decode: use };
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

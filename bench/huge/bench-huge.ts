@@ -1,5 +1,4 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -8,6 +7,7 @@ import type { Profile } from '../../delta/build.ts';
 import { fileDigest } from '../engine/file-digest.ts';
 import { measure, type Use } from '../engine/measure.ts';
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { formatCount, formatTable } from '../table.ts';
 import { writeSparse } from './sparse-pair.ts';
 
@@ -28,12 +28,12 @@ interface Row {
  */
 export async function benchHuge(args: readonly string[]): Promise<void> {
   parseArgs({ args: [...args], options: {} });
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-huge-'));
+  const { path: dir, remove } = await makeScratch('huge');
   try {
     const rows = await run(dir);
     await writeReport('huge', markdown(rows), { bytes: SIZE, rows }, { args });
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

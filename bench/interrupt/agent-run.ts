@@ -64,12 +64,10 @@ export function startAgent(options: AgentOptions): AgentRun {
     },
   });
   const lines: string[] = [];
-  let watch: { readonly count: number; readonly call: () => void } | undefined;
+  const watches: { readonly count: number; readonly call: () => void }[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(line);
-    if (watch === undefined || lines.length < watch.count) return;
-    watch.call();
-    watch = undefined;
+    for (const { count, call } of watches) if (count === lines.length) call();
   });
   let stderr = '';
   child.stderr.on('data', (part: Buffer) => {
@@ -83,7 +81,7 @@ export function startAgent(options: AgentOptions): AgentRun {
   return {
     child,
     onLine(count, call) {
-      watch = { count, call };
+      watches.push({ count, call });
     },
     done: closed.then(async ([code, signal]) => {
       const ms = Date.now() - startMs;

@@ -1,15 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { runInterruptions } from './interrupt.ts';
 import { parseInterruptOptions } from './options.ts';
 import { interruptMarkdown, share } from './report.ts';
 
 const DIST = fileURLToPath(new URL('../..', import.meta.url));
 const SHOWN_EVERY = 250;
+const MEMORY = '/dev/shm';
 const MOST_TWICE = 0.01;
 
 /**
@@ -20,7 +22,7 @@ const MOST_TWICE = 0.01;
 export async function benchInterrupt(args: readonly string[]): Promise<void> {
   const { cycles, seed, devices, quick } = parseInterruptOptions(args);
   process.stderr.write(`seed ${seed}\n`);
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-interrupt-'));
+  const { path: dir, remove } = await makeScratch('interrupt', scratchParent());
   const keep = join(process.cwd(), '.bench', 'interrupt');
   let shown = 0;
   try {
@@ -49,6 +51,11 @@ export async function benchInterrupt(args: readonly string[]): Promise<void> {
     if (findings.length > 0) throw new Error(`${findings.length} findings: see above`);
     if (twice.had >= MOST_TWICE) throw new Error('1 % of the bytes needed or more came twice');
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
+}
+
+/** Files in memory where the machine has them, unless told otherwise: the disk's faults are of our making. */
+function scratchParent(): string {
+  return process.env['TMPDIR'] === undefined && existsSync(MEMORY) ? MEMORY : tmpdir();
 }

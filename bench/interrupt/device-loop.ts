@@ -1,12 +1,13 @@
 import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Random } from '../fuzz/random.ts';
 import { startAgent, type AgentEnd, type AgentRun } from './agent-run.ts';
 import { heldBytes } from './held-bytes.ts';
 import {
-  drawInterruption,
+  drawRun,
+  endsRun,
+  isFaulty,
   type Interruption,
   type Kind,
   type LegCost,
@@ -17,8 +18,8 @@ import type { Finding, Tally } from './tally.ts';
 import { wholeRelease } from './whole-release.ts';
 import type { Leg, World } from './world.ts';
 
-/** So many interruptions at most before a leg is let go to its end. */
-const MOST_PER_LEG = 9;
+/** So many disturbed runs at most before a leg is let go to its end. */
+const MOST_PER_LEG = 30;
 /** Runs that nothing disturbs and that have to reach the target. */
 const CLEAN_RUNS = 4;
 /** Links as devices have them, and loopback: bytes per second. */
@@ -46,6 +47,10 @@ export class DeviceLoop {
   readonly #data: string;
   /** What struck last on the way to the present target. */
   #last: Kind | 'nothing' = 'nothing';
+  /** Servers' deaths that were this run's doing. */
+  readonly #crashes = new Set<Interruption>();
+  /** How long the last update to the end took: other devices share the machine. */
+  #lastMs = 0;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -60,8 +65,8 @@ export class DeviceLoop {
     const costs: LegCost[] = [];
     for (const leg of this.#options.world.legs) {
       await this.#begin(leg);
-      const steps = Number.MAX_SAFE_INTEGER;
-      const end = await this.#run(leg, { kind: 'power cut', step: steps, seed: '' });
+      const step = Number.MAX_SAFE_INTEGER;
+      const end = await this.#run(leg, [{ kind: 'power cut', step, seed: '' }]);
       const found = await wholeRelease(this.#data);
       if (end.outcome !== 'updated' || found !== leg.to.image.manifest.digest) {
         throw new Error(`an undisturbed update to ${leg.to.name} failed: ${end.stderr}`);
@@ -87,20 +92,18 @@ export class DeviceLoop {
     const { random, tally } = this.#options;
     await this.#begin(leg);
     const target = leg.to.image.manifest.digest;
-    let last: Interruption | undefined;
+    let last: readonly Interruption[] = [];
     for (let n = 0; n < MOST_PER_LEG && more() && random.below(MOST_PER_LEG) > 0; n += 1) {
-      const interruption = drawInterruption(random, cost);
-      const end = await this.#run(leg, interruption);
-      const struck = this.#struck(interruption, end);
-      tally.add(this.#cause(interruption, struck), this.#link.run);
-      if (struck) {
-        tally.cycles[interruption.kind] += 1;
-        last = interruption;
-        // Runs that were stripped are counted apart: what follows them has no part in that.
-        if (interruption.kind !== 'stripped Range') this.#last = interruption.kind;
-      }
+      const drawn = drawRun(random, this.#left(cost));
+      const end = await this.#run(leg, drawn);
+      const struck = drawn.filter((one) => this.#hasStruck(one, end));
+      tally.add(this.#cause(struck), this.#link.run);
+      for (const { kind } of struck) tally.cycles[kind] += 1;
+      // Runs that were stripped are counted apart: what follows them has no part in that.
+      this.#last = struck.findLast(({ kind }) => kind !== 'stripped Range')?.kind ?? this.#last;
+      if (struck.length > 0) last = struck;
       const fault = await this.#fault(leg);
-      if (fault !== undefined) return this.#lost('wrong release', leg, interruption, fault);
+      if (fault !== undefined) return this.#lost('wrong release', leg, drawn, fault);
       if (end.outcome === 'updated') break;
     }
     const words = await this.#finish(leg, target);
@@ -121,39 +124,46 @@ export class DeviceLoop {
     this.#last = 'nothing';
   }
 
+  /** What is left of a leg's cost; a run that goes on still takes the steps of any run. */
+  #left({ bytes, ms, steps }: LegCost): LegCost {
+    const left = Math.max(0, bytes - this.#link.legBytes);
+    return { bytes: left, ms: Math.max(ms, this.#lastMs), steps };
+  }
+
   /** What a run's bytes are counted under: what it went on after, or what it lived through. */
-  #cause({ kind }: Interruption, struck: boolean): Kind | 'nothing' {
-    const livedThrough = struck && kind !== 'kill' && kind !== 'power cut';
-    return livedThrough ? kind : this.#last;
+  #cause(struck: readonly Interruption[]): Kind | 'nothing' {
+    const lived = struck.filter((one) => !endsRun(one)).map(({ kind }) => kind);
+    return lived.find((kind) => kind === 'stripped Range') ?? lived.at(-1) ?? this.#last;
   }
 
   /** Lets the device reach its target undisturbed; else what it last said. */
   async #finish(leg: Leg, target: string): Promise<string | undefined> {
     const { tally, world } = this.#options;
     let words = '';
-    for (let n = 0; n < CLEAN_RUNS; n += 1) {
-      await Promise.all([world.cache.up(), world.origin.up()]);
-      const end = await this.#run(leg, undefined);
+    for (let clean = 0; clean < CLEAN_RUNS;) {
+      await world.up();
+      const { crashes } = world;
+      const end = await this.#run(leg, []);
       tally.add(this.#last, this.#link.run);
       const fault = await this.#fault(leg);
       if (fault !== undefined) return fault;
-      if (end.outcome === 'up_to_date' && (await wholeRelease(this.#data)) === target) {
-        return undefined;
-      }
+      const isThere = end.outcome === 'updated' || end.outcome === 'up_to_date';
+      if (isThere && (await wholeRelease(this.#data)) === target) return undefined;
       words = `${end.outcome ?? 'no outcome'} ${end.reason ?? ''}: ${end.stderr}`;
-      // A server that another device's interruption has killed may be on its way back.
-      if (end.outcome !== 'updated') await sleep(300);
+      // One that met what another device's interruption did to a server is no clean one.
+      if (world.crashes === crashes) clean += 1;
     }
     return words;
   }
 
-  async #run(leg: Leg, interruption: Interruption | undefined): Promise<AgentEnd> {
+  async #run(leg: Leg, drawn: readonly Interruption[]): Promise<AgentEnd> {
     const { world, dist, dir, random, tally } = this.#options;
-    const fault =
-      interruption !== undefined && 'fault' in interruption ? interruption.fault : undefined;
-    this.#link.beginRun(fault);
-    this.#link.rate = interruption === undefined ? FULL_RATE : random.pick(RATES);
-    const cut = interruption?.kind === 'power cut' ? interruption : undefined;
+    // A run that finds no server is soon over, and is done again: most wait.
+    if (random.below(8) > 0) await world.up();
+    this.#link.beginRun(drawn.filter(isFaulty).map(({ fault }) => fault));
+    this.#crashes.clear();
+    this.#link.rate = drawn.length === 0 ? FULL_RATE : random.pick(RATES);
+    const cut = drawn.find((one) => one.kind === 'power cut');
     const run = startAgent({
       dist,
       data: this.#data,
@@ -169,12 +179,14 @@ export class DeviceLoop {
       },
     });
     tally.runs += 1;
-    if (interruption !== undefined && 'when' in interruption) {
-      this.#strikeAt(interruption.when, run, () => {
-        this.#strike(interruption, run);
+    for (const one of drawn) {
+      if (!('when' in one)) continue;
+      this.#strikeAt(one.when, run, () => {
+        this.#strike(one, run);
       });
     }
     const end = await run.done;
+    if (end.outcome === 'updated') this.#lastMs = end.ms;
     await (end.disk?.struck === true ? this.#link.lookAgain() : this.#link.look());
     return end;
   }
@@ -192,19 +204,20 @@ export class DeviceLoop {
 
   #strike(interruption: Extract<Interruption, { readonly when: Moment }>, run: AgentRun): void {
     const { world } = this.#options;
-    if (run.child.exitCode !== null) return;
+    if (run.child.exitCode !== null || run.child.signalCode !== null) return;
     if (interruption.kind === 'kill') run.child.kill('SIGKILL');
     else {
-      this.#link.struck();
+      this.#crashes.add(interruption);
       const server = interruption.kind === 'cache killed' ? world.cache : world.origin;
-      void server.crash(interruption.pauseMs);
+      server.crash(interruption.pauseMs);
     }
   }
 
-  #struck(interruption: Interruption, end: AgentEnd): boolean {
+  #hasStruck(interruption: Interruption, end: AgentEnd): boolean {
     const { disk } = this.#options.tally;
+    if (isFaulty(interruption)) return this.#link.hasStruck(interruption.fault);
     if (interruption.kind === 'kill') return end.killed;
-    if (interruption.kind !== 'power cut') return this.#link.strikes > 0;
+    if (interruption.kind !== 'power cut') return this.#crashes.has(interruption);
     if (end.disk?.struck !== true) return false;
     disk.unsyncedWrites += end.disk.unsyncedWrites;
     disk.lostWrites += end.disk.lostWrites;
@@ -229,7 +242,7 @@ export class DeviceLoop {
   async #lost(
     what: Finding['what'],
     leg: Leg,
-    interruption: Interruption | undefined,
+    drawn: readonly Interruption[],
     detail: string,
   ): Promise<false> {
     const { tally, number, keep } = this.#options;
@@ -239,7 +252,7 @@ export class DeviceLoop {
       what,
       device: number,
       leg: `${leg.from?.name ?? 'nothing'} to ${leg.to.name}`,
-      interruption: JSON.stringify(interruption),
+      interruption: JSON.stringify(drawn),
       detail: detail.trim(),
       folder,
     });

@@ -44,15 +44,26 @@ export async function heldBytes(
 
 /** Bytes this few between two that differ are chance. */
 const LEAST_BYTES = 16;
+const BLOCK_BYTES = 4096;
 
 function* equalRanges(ours: Buffer, theirs: Buffer): Generator<readonly [number, number]> {
   const end = Math.min(ours.length, theirs.length);
-  let start = 0;
-  for (let at = 0; at <= end; at += 1) {
-    if (at < end && ours[at] === theirs[at]) continue;
+  for (let start = 0; start < end;) {
+    const at = firstDifference(ours, theirs, start, end);
     if (at - start >= LEAST_BYTES) yield [start, at];
     start = at + 1;
   }
+}
+
+/** The first place from `start` on where the two differ; `end` when there is none. */
+function firstDifference(ours: Buffer, theirs: Buffer, start: number, end: number): number {
+  let at = start;
+  for (; at + BLOCK_BYTES <= end; at += BLOCK_BYTES) {
+    const next = at + BLOCK_BYTES;
+    if (ours[at] !== theirs[at] || ours.compare(theirs, at, next, at, next) !== 0) break;
+  }
+  while (at < end && ours[at] === theirs[at]) at += 1;
+  return at;
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

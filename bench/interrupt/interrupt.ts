@@ -5,7 +5,7 @@ import { Random } from '../fuzz/random.ts';
 import { DeviceLoop } from './device-loop.ts';
 import { blobReader } from './held-bytes.ts';
 import type { LegCost } from './interruptions.ts';
-import { SMALL } from './releases.ts';
+import { TINY } from './releases.ts';
 import { Tally } from './tally.ts';
 import { World } from './world.ts';
 
@@ -36,7 +36,7 @@ export interface InterruptResult {
  */
 export async function runInterruptions(options: InterruptRun): Promise<InterruptResult> {
   const { dist, dir, keep, cycles, seed, devices, onProgress } = options;
-  const world = await World.start(join(dir, 'world'), dist, SMALL);
+  const world = await World.start(join(dir, 'world'), dist, TINY);
   try {
     const tally = new Tally();
     const readBlob = blobReader(() => world.origin.url);

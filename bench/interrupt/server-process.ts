@@ -11,6 +11,7 @@ export class ServerProcess {
   readonly #log: string;
   #child: ChildProcess | undefined;
   #url = '';
+  #crashes = 0;
   #busy: Promise<void> = Promise.resolve();
 
   private constructor(script: string, args: readonly string[], log: string) {
@@ -30,17 +31,24 @@ export class ServerProcess {
     return this.#url;
   }
 
-  /** kill -9, and back after a pause; one at a time. Resolves when it answers again. */
-  crash(pauseMs: number): Promise<void> {
+  /** How often it was killed. */
+  get crashes(): number {
+    return this.#crashes;
+  }
+
+  /** kill -9, and back after a pause; one at a time. `up` tells when it answers again. */
+  crash(pauseMs: number): void {
     this.#busy = this.#busy.then(async () => {
+      this.#crashes += 1;
       await this.#end('SIGKILL');
       await sleep(pauseMs);
       await this.#start(new URL(this.#url).host);
     });
-    return this.#busy;
+    // Whoever waits for it is told.
+    this.#busy.catch(() => undefined);
   }
 
-  /** Resolves when it is up. */
+  /** Resolves when it is up; rejects if it did not come back. */
   up(): Promise<void> {
     return this.#busy;
   }

@@ -88,6 +88,16 @@ export class World {
     this.#links.set(deviceId, link);
   }
 
+  /** Resolves when both servers are up. */
+  async up(): Promise<void> {
+    await Promise.all([this.cache.up(), this.origin.up()]);
+  }
+
+  /** How often servers were killed. */
+  get crashes(): number {
+    return this.cache.crashes + this.origin.crashes;
+  }
+
   async stop(): Promise<void> {
     for (const server of this.#servers) await server.close();
     await this.cache.stop();

@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { parseKillsOptions } from './options.ts';
 import { killsMarkdown } from './report.ts';
 import { runKills } from './run-kills.ts';
@@ -19,7 +17,7 @@ const SHOWN_EVERY = 25;
 export async function benchKills(args: readonly string[]): Promise<void> {
   const { kills, seed, quick } = parseKillsOptions(args);
   process.stderr.write(`seed ${seed}\n`);
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-kills-'));
+  const { path: dir, remove } = await makeScratch('kills');
   try {
     const result = await runKills({
       ...{ dist: DIST, dir, kills, seed },
@@ -37,6 +35,6 @@ export async function benchKills(args: readonly string[]): Promise<void> {
       throw new Error(`${result.findings.length} findings: see above`);
     if (result.stuck > 0) throw new Error(`${result.stuck} rows are stuck`);
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }

@@ -1,12 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'minio';
 
+import { makeScratch } from '../scratch.ts';
 import { freePort } from './free-port.ts';
 
 /** A MinIO server of one's own, on loopback, with a fresh folder. */
@@ -26,7 +24,7 @@ const REGION = 'us-east-1';
 
 /** Starts the MinIO binary at `path`; resolves once it answers. */
 export async function startMinio(path: string): Promise<MinioServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'rivulet-minio-'));
+  const { path: folder, remove } = await makeScratch('minio');
   const port = await freePort();
   const accessKey = `key${randomBytes(8).toString('hex')}`;
   const secretKey = randomBytes(20).toString('hex');
@@ -63,7 +61,7 @@ export async function startMinio(path: string): Promise<MinioServer> {
   });
   const stop = async (): Promise<void> => {
     await end(child);
-    await rm(folder, { recursive: true, force: true });
+    await remove();
   };
   const endpoint = `http://127.0.0.1:${port}`;
   try {

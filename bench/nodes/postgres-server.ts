@@ -2,13 +2,13 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chown, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 
+import { makeScratch } from '../scratch.ts';
 import { freePort } from './free-port.ts';
 
 /** Where Debian has its versions' programs, which are not on the PATH. */
@@ -47,7 +47,7 @@ export async function startPostgres(
   settings: readonly string[] = [],
 ): Promise<PostgresServer> {
   const user = await unprivileged();
-  const folder = await mkdtemp(join(tmpdir(), 'rivulet-postgres-'));
+  const { path: folder, remove } = await makeScratch('postgres');
   const data = join(folder, 'data');
   const password = randomBytes(12).toString('hex');
   const secret = join(folder, 'password');
@@ -102,7 +102,7 @@ export async function startPostgres(
     },
     async stop() {
       await end(child, 'SIGINT');
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
 }

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import { makeScratch } from '../scratch.ts';
 import { formatCount, formatTable } from '../table.ts';
 
 export interface RowsOptions {
@@ -51,7 +52,7 @@ export async function runRows({ quick, dir, chunks }: RowsOptions): Promise<read
 }
 
 async function measure(dir: string, chunks: number): Promise<RowsRow> {
-  const folder = await mkdtemp(join(dir, 'rows-'));
+  const { path: folder, remove } = await makeScratch('rows', dir);
   const path = join(folder, 'catalog.sqlite');
   const step = async (name: string): Promise<unknown> => {
     const { stdout } = await run(process.execPath, [ONCE, name, path, String(chunks)]);
@@ -64,7 +65,7 @@ async function measure(dir: string, chunks: number): Promise<RowsRow> {
     const gc = (await step('gc')) as RowsRow['gc'];
     return { chunks, catalogBytes, fsck, gc };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await remove();
   }
 }
 

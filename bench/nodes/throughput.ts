@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeScratch } from '../scratch.ts';
 import { formatTable } from '../table.ts';
 import { needTool } from '../tools.ts';
 import { pushBlob, pushes, reads, runLoad, type LoadResult, type Work } from './load.ts';
@@ -42,7 +42,7 @@ export async function measureThroughput(
   const minio = await needTool('minio', ['--version'], 'go install github.com/minio/minio@latest');
   const bin = findPostgres();
   if (bin === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql');
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-nodes-'));
+  const { path: dir, remove } = await makeScratch('bench-nodes');
   try {
     const rows = [await measure('folder + SQLite, 1 origin', 1, join(dir, 'alone'), {}, options)];
     const store = await startMinio(minio.path);
@@ -65,7 +65,7 @@ export async function measureThroughput(
     }
     return rows;
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

@@ -1,10 +1,10 @@
-import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 
 import { isMet } from '../engine/goals.ts';
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { needTool, type Tool } from '../tools.ts';
 import { conditionsOf } from './conditions.ts';
 import { openTrees } from './corpus/open-trees.ts';
@@ -37,9 +37,7 @@ export async function benchOstree(args: readonly string[]): Promise<void> {
   };
   const [loadBefore = 0] = loadavg();
   const outcomes: CaseOutcome[] = [];
-  process.once('SIGINT', end).once('SIGTERM', end);
   for (const name of options.only) outcomes.push(await outcomeOf(name, options, tools));
-  process.off('SIGINT', end).off('SIGTERM', end);
   const [loadAfter = 0] = loadavg();
   const done = outcomes.filter((outcome) => outcome.state === 'done');
   const goals = ostreeGoals(
@@ -79,25 +77,15 @@ async function outcomeOf(
     process.stderr.write(`${name} is left out: ${wordsOf(error)}\n`);
     return { state: 'skipped', name, title, reason: wordsOf(error) };
   }
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-'));
-  const remove = (): void => {
-    rmSync(dir, { recursive: true, force: true });
-  };
-  process.once('exit', remove);
+  const { path: dir, remove } = await makeScratch('ostree');
   try {
     const context = { commits, ostrees, nginx, rounds: options.rounds, dir };
     return { state: 'done', ...(await runCase(spec, context)) };
   } catch (error) {
     return { state: 'failed', name, title, reason: wordsOf(error) };
   } finally {
-    process.off('exit', remove);
-    remove();
+    await remove();
   }
-}
-
-/** Ends as a signal asks, but by way of the listeners of `exit`: folders and servers go, too. */
-function end(): void {
-  process.exit(130);
 }
 
 function wordsOf(error: unknown): string {

@@ -17,24 +17,11 @@ export async function startOrigin(
   const settings = { data, listen: '127.0.0.1:0', logLevel: 'error', matrix: { builders: 0 } };
   await writeFile(config, JSON.stringify(settings));
   const log = join(dir, 'origin.log');
-  let server: RunningServer;
   try {
-    server = await startServer(['serve', '--config', config], log);
+    return await startServer(['serve', '--config', config], log);
   } catch (error) {
     throw new Error(await logTail(log), { cause: error });
   }
-  // It is out of the terminal's reach.
-  const kill = (): void => {
-    process.kill(server.pid);
-  };
-  process.once('exit', kill);
-  return {
-    url: server.url,
-    stop() {
-      process.off('exit', kill);
-      return server.stop();
-    },
-  };
 }
 
 /** Pushes both commits into the store in `data`; the origin has stopped when this resolves. */

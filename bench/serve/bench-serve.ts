@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { needTool } from '../tools.ts';
 import { conditionsOf } from './conditions.ts';
 import { makeContent } from './content.ts';
@@ -28,11 +27,8 @@ export async function benchServe(args: readonly string[]): Promise<void> {
   const generators = await findGenerators();
   const openssl = await needTool('openssl', ['version'], 'apt-get install openssl');
   const pin = options.pin ? await pinToHalves() : UNPINNED;
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-'));
+  const { path: dir, remove } = await makeScratch('serve');
   const stand = new Stand(dir, join(dir, 'content'), peers);
-  // The servers of ours are out of the terminal's reach, and the folder would stay.
-  const end = (): void => void stand.close();
-  process.once('SIGINT', end).once('SIGTERM', end);
   try {
     const content = await makeContent(join(dir, 'content'), options.scale);
     const tls = await makeCertificate(openssl, join(dir, 'tls'));
@@ -48,9 +44,8 @@ export async function benchServe(args: readonly string[]): Promise<void> {
       { args, json: options.json },
     );
   } finally {
-    process.off('SIGINT', end).off('SIGTERM', end);
     await stand.stop();
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

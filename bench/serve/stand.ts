@@ -13,8 +13,6 @@ export class Stand {
   readonly #peers: ReadonlyMap<PeerName, Peer>;
   readonly #pushed = new Map<string, Set<BenchBlob>>();
   readonly #running = new Map<string, RunningPeer>();
-  #stopping: Promise<void> | undefined;
-  #closed = false;
 
   /** `content` is the folder of the blobs' files. */
   constructor(dir: string, content: string, peers: readonly Peer[]) {
@@ -33,7 +31,6 @@ export class Stand {
     blobs: readonly BenchBlob[],
     tls: TlsFiles | undefined,
   ): Promise<RunningPeer> {
-    if (this.#closed) throw new Error('the bench was told to end');
     const key = [entry.peer, entry.workers, entry.goMaxProcs ?? 'all'].join('-');
     const running = this.#running.get(key);
     if (running !== undefined) return running;
@@ -68,21 +65,8 @@ export class Stand {
   }
 
   /** Stops every server that runs. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stopAll().finally(() => {
-      this.#stopping = undefined;
-    });
-    return this.#stopping;
-  }
-
-  async #stopAll(): Promise<void> {
+  async stop(): Promise<void> {
     await Promise.all([...this.#running.values()].map((server) => server.stop()));
     this.#running.clear();
-  }
-
-  /** Stops every server and starts no other: what is under way fails and ends the bench. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.stop();
   }
 }

@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { rivuletPeer } from '../serve/peers/rivulet.ts';
 import { processUse } from '../serve/process-use.ts';
 import { formatCount, formatTable } from '../table.ts';
@@ -27,12 +25,12 @@ export async function benchSoak(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { requests: { type: 'string' } } });
   const wanted = Number(values.requests ?? REQUESTS);
   if (!Number.isInteger(wanted) || wanted < LEGS) throw new Error(`--requests is at least ${LEGS}`);
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-soak-'));
+  const { path: dir, remove } = await makeScratch('soak');
   try {
     const legs = await soak(dir, wanted);
     await writeReport('soak', soakMarkdown(legs), { legs }, { args });
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { digestOf, type Digest } from '../../storage/digest.ts';
 import { writeRelease } from '../demo/release.ts';
 import { writeReport } from '../report-files.ts';
+import { makeScratch } from '../scratch.ts';
 import { formatCount } from '../table.ts';
 import { loadCorpus, type CorpusImage } from './corpus.ts';
 import { measureOurs, type PushedLayer } from './ours.ts';
@@ -20,7 +20,7 @@ import { measureSizes, SWEEP, type SweepResult } from './sweep.ts';
 export async function benchStore(args: readonly string[]): Promise<void> {
   const options = parseStoreOptions(args);
   const images = await loadCorpus(join(process.cwd(), '.bench', 'packages'), options.versions);
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-store-'));
+  const { path: dir, remove } = await makeScratch('bench-store');
   try {
     const { layers, layouts } = await writeImages(dir, images);
     process.stderr.write(`${layers.size} layers\n`);
@@ -51,7 +51,7 @@ export async function benchStore(args: readonly string[]): Promise<void> {
       },
     );
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

@@ -100,7 +100,8 @@ async function keep(device: Device, run: RunState): Promise<ResultEvent> {
   const { decision, cost } = run;
   const to = decision.target.digest;
   if (run.boot !== undefined) await device.report(decision, { type: 'booted', plan: run.plan });
-  await device.report(decision, { type: 'healthy', plan: run.plan, bytes: cost?.bytes });
+  const { bytes, wireBytes } = cost ?? {};
+  await device.report(decision, { type: 'healthy', plan: run.plan, bytes, wireBytes });
   const record = { digest: to, verifiedMs: device.clock(), ...device.state.value.slots[run.slot] };
   const slots = { ...device.state.value.slots, [run.slot]: { ...record, isUnproved: undefined } };
   if (device.options.keep === 1 && run.previous !== undefined) {

@@ -67,7 +67,9 @@ async function reportFailure(
   const { code, message } = fault;
   if (code === 'aborted' || code === 'quota') return;
   device.output.emit({ event: 'plan_failed', plan: plan.kind, code, message });
-  await device.report(run.decision, { type: 'failed', plan: plan.kind, bytes, code, message });
+  const wireBytes = device.budget.targetBytes;
+  const event = { type: 'failed', plan: plan.kind, bytes, wireBytes, code, message } as const;
+  await device.report(run.decision, event);
 }
 
 function endsTheRun(fault: DeviceError): boolean {

@@ -144,8 +144,13 @@ export interface ReportedEvent {
   readonly type: EventType;
   readonly atMs: number;
   readonly plan?: PlanKind | OstreePlanKind | undefined;
-  /** Bytes on the wire for this plan. */
+  /** Bytes of bodies for this plan. */
   readonly bytes?: number | undefined;
+  /**
+   * What the release has cost on the wire until then, as the device counted: all plans, tries and runs,
+   * both ways, heads and TLS included. Servers of before it was added refuse it.
+   */
+  readonly wireBytes?: number | undefined;
   /** A stable code when it failed. */
   readonly code?: string | undefined;
   readonly message?: string | undefined;

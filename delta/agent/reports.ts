@@ -151,6 +151,7 @@ function parseReport(bytes: Buffer): QueuedReport {
       atMs: event.count('atMs'),
       plan: event.has('plan') ? event.oneOf('plan', PLAN_KINDS) : undefined,
       bytes: event.has('bytes') ? event.count('bytes') : undefined,
+      wireBytes: event.has('wireBytes') ? event.count('wireBytes') : undefined,
       code: event.has('code') ? event.string('code') : undefined,
       message: event.has('message') ? event.string('message') : undefined,
     },

@@ -1,6 +1,6 @@
 import { expectNoPortal, statusError } from './answers.ts';
-import { readAll, type HttpClient } from './http.ts';
-import type { EventsRequest } from './protocol.ts';
+import { readAll, type HttpAnswer, type HttpClient } from './http.ts';
+import type { EventsRequest, ReportedEvent } from './protocol.ts';
 import type { QueuedReport, ReportQueue } from './reports.ts';
 import { DeviceError, toDeviceError } from './errors.ts';
 
@@ -24,7 +24,8 @@ export interface SendEnv {
 /**
  * Delivers what is queued, in order, in batches of one decision each; stops at the first batch that
  * no server takes now and keeps it for the next run. A batch that was taken but not yet removed when
- * the power went is sent again: events are idempotent by `seq`.
+ * the power went is sent again: events are idempotent by `seq`. A server that refuses `wireBytes`
+ * gets the report without it.
  */
 export async function sendReports(queue: ReportQueue, env: SendEnv): Promise<void> {
   for (const batch of batches(await queue.list(env.onWarning))) {
@@ -53,20 +54,13 @@ function batches(reports: readonly QueuedReport[]): readonly Batch[] {
 async function post(batch: Batch, env: SendEnv): Promise<'taken' | 'refused' | 'later'> {
   const [{ decisionId, decision }] = batch;
   const report: EventsRequest = { decision, events: batch.map(({ event }) => event) };
-  const body = Buffer.from(JSON.stringify(report));
   for (const server of env.servers) {
     const url = `${server}/v1/decisions/${encodeURIComponent(decisionId)}/events`;
     try {
-      await env.cover(body.length + EXCHANGE_BYTES);
-      const answer = await env.http.send({
-        url,
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body,
-        signal: env.signal,
-      });
-      expectNoPortal(answer, url);
-      await readAll(answer, MAX_ANSWER_BYTES);
+      let answer = await postOnce(url, report, env);
+      if (answer.status === 400 && report.events.some(tellsWire)) {
+        answer = await postOnce(url, { ...report, events: report.events.map(withoutWire) }, env);
+      }
       if (answer.status >= 200 && answer.status < 300) return 'taken';
       if (FINAL.has(answer.status)) return 'refused';
       env.onWarning(`${statusError(answer, url).message}; reports stay queued`);
@@ -78,4 +72,28 @@ async function post(batch: Batch, env: SendEnv): Promise<'taken' | 'refused' | '
     }
   }
   return 'later';
+}
+
+async function postOnce(url: string, report: EventsRequest, env: SendEnv): Promise<HttpAnswer> {
+  const body = Buffer.from(JSON.stringify(report));
+  await env.cover(body.length + EXCHANGE_BYTES);
+  const answer = await env.http.send({
+    url,
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+    signal: env.signal,
+  });
+  expectNoPortal(answer, url);
+  await readAll(answer, MAX_ANSWER_BYTES);
+  return answer;
+}
+
+function tellsWire({ wireBytes }: ReportedEvent): boolean {
+  return wireBytes !== undefined;
+}
+
+/** As servers of before `wireBytes` take it. */
+function withoutWire(event: ReportedEvent): ReportedEvent {
+  return { ...event, wireBytes: undefined };
 }

@@ -52,7 +52,8 @@ export async function tryPlan(work: Work, plan: Plan): Promise<void> {
     resumedAt: meter.resumedAt,
   };
   const bytes = meter.total - bytesBefore;
-  await device.report(run.decision, { type: 'applied', plan: plan.kind, bytes });
+  const { wireBytes } = cost;
+  await device.report(run.decision, { type: 'applied', plan: plan.kind, bytes, wireBytes });
   await state.change({
     run: { ...run, phase: 'verified', cost },
     slots: { ...state.value.slots, [run.slot]: { digest, verifiedMs: clock(), isUnproved: true } },

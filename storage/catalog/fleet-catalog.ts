@@ -63,8 +63,10 @@ export interface DeviceEvent {
   readonly atMs: number;
   /** Which plan it concerns: `delta`, `chunks`, `full`, `ostree-delta`, `ostree-objects`. */
   readonly plan?: string | undefined;
-  /** Bytes on the wire. */
+  /** Bytes of bodies. */
   readonly bytes?: number | undefined;
+  /** What the release has cost on the wire until then, heads and TLS included; not every client counts it. */
+  readonly wireBytes?: number | undefined;
   /** A stable code when it failed. */
   readonly code?: string | undefined;
   readonly message?: string | undefined;

@@ -33,6 +33,7 @@ export interface FleetSchema {
     at_ms: number;
     plan: string | null;
     bytes: number | null;
+    wire_bytes: number | null;
     code: string | null;
     message: string | null;
   };

@@ -214,6 +214,7 @@ export const CATALOG_STEPS: readonly CatalogStep[] = [
   { version: 8, statements: RETENTION_STATEMENTS },
   { version: 9, statements: OSTREE_BUILD_STATEMENTS },
   { version: 10, statements: GC_RUN_STATEMENTS },
+  { version: 11, statements: [`alter table events add column wire_bytes integer`] },
 ];
 
 /** The steps as SQLite takes them. */

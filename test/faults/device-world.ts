@@ -71,7 +71,7 @@ export class DeviceWorld {
     fault?: LinkFault,
     more: Partial<Pick<AgentOptions, 'server' | 'disk' | 'env' | 'more'>> = {},
   ): Promise<AgentEnd> {
-    this.link.beginRun(fault);
+    this.link.beginRun(fault === undefined ? [] : [fault]);
     const { url } = this.servers;
     const own = { dist: DIST, data: this.#data, deviceId: DEVICE, server: url };
     return startAgent({ ...own, channel: leg.channel, ...more }).done;

@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { buildFileDelta } from '../../../delta/files.ts';
 import { inspectDelta } from '../../../delta/inspect.ts';
 import { BufferAccess } from '../../../storage/random-access.ts';
+import { makeScratch } from '../../scratch.ts';
 import { applyOnce } from '../apply-once.ts';
 import { assemble } from '../delta-parts.ts';
 import { plainSamples } from '../delta-samples.ts';
@@ -57,7 +57,7 @@ async function makeSamples(): Promise<readonly Sample[]> {
 }
 
 async function build(old: Buffer, fresh: Buffer, profile: 'fast' | 'small'): Promise<Sample> {
-  const folder = await mkdtemp(join(tmpdir(), 'rivulet-fuzz-'));
+  const { path: folder, remove } = await makeScratch('fuzz');
   try {
     const paths = { old: join(folder, 'old'), new: join(folder, 'new') };
     await writeFile(paths.old, old);
@@ -66,6 +66,6 @@ async function build(old: Buffer, fresh: Buffer, profile: 'fast' | 'small'): Pro
     await buildFileDelta({ ...paths, output, scratch: folder, profile, withoutEngine: true });
     return { old, delta: await readFile(output) };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await remove();
   }
 }

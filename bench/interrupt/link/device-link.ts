@@ -26,26 +26,40 @@ const NOTHING: Carried = { bytes: 0, twiceHeld: 0, twiceCarried: 0 };
 export class DeviceLink {
   /** Bytes per second. */
   rate = Number.POSITIVE_INFINITY;
-  #fault: LinkFault | undefined;
-  /** How often the fault has struck in this run. */
-  #strikes = 0;
-  #watch: { readonly at: number; readonly call: () => void } | undefined;
+  #mode: LinkFault | undefined;
+  /** Cuts and stalls that are to come in this run, the next one first. */
+  #breaks: LinkFault[] = [];
+  readonly #struck = new Set<LinkFault>();
+  #watches: readonly Watch[] = [];
   readonly #readHeld: () => Promise<Coverages>;
   #held = new Coverages();
   #carried = new Coverages();
   #run: Carried = NOTHING;
+  #legBytes = 0;
 
   /** `readHeld` tells which bytes of blobs lie right on the device's disk. */
   constructor(readHeld: () => Promise<Coverages>) {
     this.#readHeld = readHeld;
   }
 
-  get fault(): LinkFault | undefined {
-    return this.#fault;
+  /** What holds for the whole run. */
+  get mode(): LinkFault | undefined {
+    return this.#mode;
   }
 
+  /** Whether a fault of this run has done anything yet. */
+  hasStruck(fault: LinkFault): boolean {
+    return this.#struck.has(fault);
+  }
+
+  /** How many of this run's faults have. */
   get strikes(): number {
-    return this.#strikes;
+    return this.#struck.size;
+  }
+
+  /** Bytes of blobs that the device was sent on its way to this release, each once. */
+  get legBytes(): number {
+    return this.#legBytes;
   }
 
   /** Since the run began. */
@@ -57,19 +71,22 @@ export class DeviceLink {
   beginLeg(): void {
     this.#carried = new Coverages();
     this.#held = new Coverages();
+    this.#legBytes = 0;
   }
 
-  /** A process of the device starts. */
-  beginRun(fault: LinkFault | undefined): void {
-    this.#fault = fault;
-    this.#strikes = 0;
+  /** A process of the device starts. Any number of cuts and stalls may come, of the rest one. */
+  beginRun(faults: readonly LinkFault[]): void {
+    const breaks = faults.filter(isBreak);
+    this.#breaks = breaks.sort((one, other) => (one.at ?? 0) - (other.at ?? 0));
+    this.#mode = faults.find((fault) => !isBreak(fault));
+    this.#struck.clear();
     this.#run = NOTHING;
-    this.#watch = undefined;
+    this.#watches = [];
   }
 
   /** Calls once so many bytes were carried in this run. */
   onByte(at: number, call: () => void): void {
-    this.#watch = { at, call };
+    this.#watches = [...this.#watches, { at, call }];
   }
 
   /** Notes what the device has now: before it is sent more, and when a process of it has ended. */
@@ -82,28 +99,46 @@ export class DeviceLink {
     this.#held = await this.#readHeld();
   }
 
-  struck(): void {
-    this.#strikes += 1;
+  /** What holds for the run has shown. */
+  modeStruck(): void {
+    if (this.#mode !== undefined) this.#struck.add(this.#mode);
   }
 
   /** How many of the next bytes go before the link breaks; undefined when it does not. */
   roomBeforeBreak(): number | undefined {
-    const { kind, at = 0 } = this.#fault ?? {};
-    if ((kind !== 'cut' && kind !== 'stall') || this.#strikes > 0) return undefined;
-    return Math.max(0, at - this.#run.bytes);
+    const [next] = this.#breaks;
+    return next && Math.max(0, (next.at ?? 0) - this.#run.bytes);
+  }
+
+  /** The link breaks: returns whether it falls silent. */
+  breakNow(): boolean {
+    const next = this.#breaks.shift();
+    if (next !== undefined) this.#struck.add(next);
+    return next?.kind === 'stall';
   }
 
   carried(digest: string, start: number, length: number): void {
     const range = { start, endExclusive: start + length };
     const { bytes, twiceHeld, twiceCarried } = this.#run;
+    const again = this.#carried.of(digest).add(range);
+    this.#legBytes += length - again;
     this.#run = {
       bytes: bytes + length,
       twiceHeld: twiceHeld + this.#held.of(digest).overlap(range),
-      twiceCarried: twiceCarried + this.#carried.of(digest).add(range),
+      twiceCarried: twiceCarried + again,
     };
-    if (this.#watch === undefined || this.#run.bytes < this.#watch.at) return;
-    const { call } = this.#watch;
-    this.#watch = undefined;
-    call();
+    const due = this.#watches.filter(({ at }) => at <= this.#run.bytes);
+    if (due.length === 0) return;
+    this.#watches = this.#watches.filter((watch) => !due.includes(watch));
+    for (const { call } of due) call();
   }
+}
+
+interface Watch {
+  readonly at: number;
+  readonly call: () => void;
+}
+
+function isBreak({ kind }: LinkFault): boolean {
+  return kind === 'cut' || kind === 'stall';
 }

@@ -58,23 +58,23 @@ interface Passing {
 
 async function pass({ req, res, link, target, agent }: Passing): Promise<void> {
   const [, digest] = BLOB.exec(req.url ?? '') ?? [];
-  const fault = link?.fault?.kind;
+  const fault = link?.mode?.kind;
   if (fault === 'portal' || (fault === 'portal-blobs' && digest !== undefined)) {
-    link?.struck();
+    link?.modeStruck();
     req.resume();
     res.writeHead(200, { 'content-type': 'text/html', 'content-length': PAGE.length }).end(PAGE);
     return;
   }
   if (digest !== undefined) await link?.look();
-  const loses = fault === 'lossy' && Math.random() * 100 < (link?.fault?.at ?? 0);
-  if (loses) link?.struck();
+  const loses = fault === 'lossy' && Math.random() * 100 < (link?.mode?.at ?? 0);
+  if (loses) link?.modeStruck();
   if (loses && digest === undefined) {
     res.destroy();
     return;
   }
   const headers = { ...req.headers };
   if (fault === 'strip-range' && headers.range !== undefined) {
-    link?.struck();
+    link?.modeStruck();
     Reflect.deleteProperty(headers, 'range');
     Reflect.deleteProperty(headers, 'if-range');
   }
@@ -145,9 +145,7 @@ function flushed(res: ServerResponse): Promise<void> {
 }
 
 async function breakOff(res: ServerResponse, link: DeviceLink): Promise<void> {
-  const silent = link.fault?.kind === 'stall';
-  link.struck();
-  if (silent) {
+  if (link.breakNow()) {
     await once(res, 'close');
     return;
   }

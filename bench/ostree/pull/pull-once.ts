@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { measure } from '../../engine/measure.ts';
+import { makeScratch } from '../../scratch.ts';
 import { REF, type Commits } from '../corpus/open-trees.ts';
 import type { OstreeTool } from '../ostree-tool.ts';
 import { startCountingProxy, type Traffic } from './counting-proxy.ts';
@@ -28,7 +28,7 @@ export interface Pulled {
  * object, and nothing is marked as partial.
  */
 export async function pullOnce({ client, url, commits, kind }: PullTask): Promise<Pulled> {
-  const dir = await mkdtemp(join(tmpdir(), 'rivulet-bench-'));
+  const { path: dir, remove } = await makeScratch('pull');
   const { origin, pathname } = new URL(url);
   const proxy = await startCountingProxy(origin);
   const repo = join(dir, 'repo');
@@ -49,7 +49,7 @@ export async function pullOnce({ client, url, commits, kind }: PullTask): Promis
     return { traffic, wallSeconds };
   } finally {
     await proxy.close();
-    await rm(dir, { recursive: true, force: true });
+    await remove();
   }
 }
 

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { makeScratch } from '../../scratch.ts';
 import type { Tool } from '../../tools.ts';
 import { TLS_CIPHER, TLS_VERSION } from '../tls-files.ts';
 import type { Generator, LoadPlan, LoadResult } from './load.ts';
@@ -35,11 +36,11 @@ export function wrkGenerator(tool: Tool): Generator {
   return {
     name: `wrk ${tool.version}`,
     async run(plan) {
-      const dir = await mkdtemp(join(tmpdir(), 'rivulet-wrk-'));
+      const { path: dir, remove } = await makeScratch('wrk');
       try {
         return await runWrk(tool.path, plan, dir);
       } finally {
-        await rm(dir, { recursive: true, force: true });
+        await remove();
       }
     },
   };

@@ -17,6 +17,7 @@ export async function addEvents(
     at_ms: event.atMs,
     plan: event.plan ?? null,
     bytes: event.bytes ?? null,
+    wire_bytes: event.wireBytes ?? null,
     code: event.code ?? null,
     message: event.message ?? null,
   }));

@@ -86,6 +86,7 @@ export function toEvent(row: Selectable<Schema['events']>): DeviceEvent {
     atMs: row.at_ms,
     ...(row.plan !== null && { plan: row.plan }),
     ...(row.bytes !== null && { bytes: row.bytes }),
+    ...(row.wire_bytes !== null && { wireBytes: row.wire_bytes }),
     ...(row.code !== null && { code: row.code }),
     ...(row.message !== null && { message: row.message }),
   };

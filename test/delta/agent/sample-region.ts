@@ -56,6 +56,8 @@ export class SampleRegion {
   checksDown = false;
   /** Events are refused with 503 while this is set. */
   eventsDown = false;
+  /** Knows what the first agents sent: checks must say what they accept, no event has `wireBytes`. */
+  isOld = false;
   readonly #blobs: BlobStore;
   readonly #server: ReturnType<typeof createServer>;
   readonly #sockets = new Set<Socket>();
@@ -121,6 +123,10 @@ export class SampleRegion {
       return;
     }
     this.checks.push(ask);
+    if (this.isOld && ask.accept === undefined) {
+      res.writeHead(400).end();
+      return;
+    }
     const current = ask.current[0]?.digest;
     const { offer } = this;
     if (offer === undefined || current === offer.target.manifest.digest) {
@@ -147,6 +153,10 @@ export class SampleRegion {
     const { events } = (await readJson(req)) as EventsRequest;
     if (this.eventsDown) {
       res.writeHead(503).end();
+      return;
+    }
+    if (this.isOld && events.some(({ wireBytes }) => wireBytes !== undefined)) {
+      res.writeHead(400).end();
       return;
     }
     for (const event of events) {

@@ -199,6 +199,7 @@ export function fleetSuite(setup: CatalogUnderTest): void {
         ...event(2, 'failed'),
         plan: 'delta',
         bytes: 12345,
+        wireBytes: 15_000_000_000,
         code: 'output_mismatch',
         message: 'layer 2',
       };
