@@ -123,9 +123,19 @@ describe.skipIf(OSTREE === undefined || GPG === undefined)('commits signed again
     await start(first, second);
     expect((await pusher().putRef(REF, commits[1], commits[1])).status).toBe(200);
     const after = await served();
-    expect(after.signatures).toBe(before.signatures + 2);
+    expect(after.signatures).toBe(before.signatures + 1);
     expect(after.etag).not.toBe(before.etag);
     await updates(second);
+    await updates(first);
+  });
+
+  it('once by each key, however often the commit is pushed', async () => {
+    const before = await served();
+    await pusher().push(source.path, REF, 'any');
+    expect(await served()).toEqual(before);
+    // Also by way of another ref, where it is signed anew.
+    expect((await pusher().putRef('os/testing', commits[1])).status).toBe(200);
+    expect((await served()).signatures).toBe(before.signatures);
     await updates(first);
   });
 

@@ -6,8 +6,9 @@ import { LC, resetModels } from './model';
 import { codeNext, openParse } from './parse';
 import { coded, codedBytes, codedEnd, flushRange, openRange } from './range';
 import { openPrices } from './prices';
-import { openFinder } from './finder';
-import { openSymbols, place, resetState } from './symbols';
+import { openFinder, passSampled } from './finder';
+import { noiseAhead, noiseBytes, openNoise } from './noise';
+import { openSymbols, passBytes, place, resetState } from './symbols';
 import { end, grow, LOOKAHEAD, MOST_FED, openWindow, origin, roomAt } from './window';
 
 /** A chunk ends before it may become larger: one step of coding makes less than the rest. */
@@ -38,6 +39,7 @@ export function openLzma(dictionary: i32): void {
   output = alloc(<usize>(MOST_FED + LOOKAHEAD) * 2 + (1 << 17));
   openWindow(dictionary);
   openFinder();
+  openNoise();
   openSymbols();
   openParse();
   resetModels();
@@ -56,7 +58,15 @@ export function codeLzma(bytes: i32, isLast: bool): u32 {
   grow(bytes);
   outputEnd = output;
   while (isLast ? place < end : end - place >= LOOKAHEAD) {
-    codeNext();
+    const noise = noiseAhead(place);
+    if (noise === place) {
+      const plain = noiseBytes(place);
+      if (plain > 0) {
+        passPlain(plain);
+        continue;
+      }
+    }
+    codeNext(noise === place ? noiseAhead(place) : noise);
     if (codedBytes() >= MOST_CODED || place - from >= MOST_BYTES) endChunk();
   }
   if (isLast) {
@@ -71,15 +81,29 @@ export function lzmaOutput(): usize {
   return output;
 }
 
+/** A chunk of bytes as they are; the models, which have not seen them, stay as they were. */
+function passPlain(bytes: i32): void {
+  if (place > from) endChunk();
+  storePlain(<u32>bytes);
+  passSampled(place, place + bytes);
+  passBytes(bytes);
+  from = place;
+}
+
+function storePlain(bytes: u32): void {
+  store<u8>(outputEnd, resets === RESET_ALL ? PLAIN_FIRST : PLAIN);
+  storeBig(outputEnd + 1, bytes - 1);
+  append(3, origin + from, bytes);
+  if (resets === RESET_ALL) resets = RESET_MODELS;
+}
+
 function endChunk(): void {
   const bytes = <u32>(place - from);
   flushRange();
   const size = <u32>(codedEnd - coded);
   if (size >= bytes) {
-    store<u8>(outputEnd, resets === RESET_ALL ? PLAIN_FIRST : PLAIN);
-    storeBig(outputEnd + 1, bytes - 1);
-    append(3, origin + from, bytes);
-    resets = resets >= RESET_MODELS ? RESET_MODELS : RESET_STATE;
+    storePlain(bytes);
+    resets = max(resets, RESET_STATE);
     resetModels();
     resetState();
   } else {

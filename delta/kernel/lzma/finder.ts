@@ -16,6 +16,8 @@ const MAX_NODES: u32 = 1 << 23;
 /** Nodes that one allocation makes room for. */
 const CHUNK: u32 = 1 << 16;
 const NODE_BYTES: usize = 12;
+/** Bytes of a match that cost much less by it, however far it lies back. */
+const WORTH: i32 = 12;
 /** Zeros before something known that are looked at. */
 const MOST_ZEROS: i32 = 256;
 
@@ -96,14 +98,65 @@ function mostAt(place: i32): i32 {
   return min(<i32>MOST_LENGTH, end - place);
 }
 
-function findEvent(place: i32): void {
-  if (eventPlace === place) return;
+/**
+ * True if anything worth a copy of what stands at `from` to `to` is in the trees: by a sample of the
+ * places, always the same ones of the same bytes.
+ */
+export function isKnown(from: i32, to: i32): bool {
+  for (let place = max(from, known); place < to; place++) {
+    if (isSampled(place) && longestAt(place) >= WORTH) return true;
+  }
+  return false;
+}
+
+/** Takes places that are not looked for into the trees, as many as `isKnown` looks at. */
+export function passSampled(from: i32, to: i32): void {
+  for (known = max(from, known); known < to; known++) {
+    if (isSampled(known)) insert(known, false);
+  }
+}
+
+/** One place in eight. */
+@inline
+function isSampled(place: i32): bool {
+  return byteAt(place) !== 0 && (load<u32>(origin + place) * 0x85ebca6b) >> 29 === 0;
+}
+
+/** The longest match in the tree, which stays as it is. */
+function longestAt(place: i32): i32 {
+  const limit = mostAt(place);
+  if (limit < 5) return 0;
+  const here = origin + place;
+  let current = load<u32>(roots + (<usize>treeHash(place, load<u32>(here)) << 2));
+  let longest: i32 = 0;
+  for (let depth = DEPTH; depth > 0; depth--) {
+    if (current === 0 || lastNode - current >= MAX_NODES) break;
+    const other = nodeOf(current);
+    const from = load<i32>(other, 8);
+    if (from < start || place - from > dictionary) break;
+    const there = origin + from;
+    const length = equalBytes(there, here, limit);
+    longest = max(longest, length);
+    if (length === limit) break;
+    const isLess = load<u8>(there + length) < load<u8>(here + length);
+    current = load<u32>(isLess ? other + 4 : other);
+  }
+  return longest;
+}
+
+/** Takes all events before a place into the trees. */
+export function learnUpTo(place: i32): void {
   // What coding has passed without looking for anything may be gone.
   known = max(known, start);
   while (known < place) {
     known = nextEvent(known, place);
     if (known < place) insert(known++, false);
   }
+}
+
+function findEvent(place: i32): void {
+  if (eventPlace === place) return;
+  learnUpTo(place);
   eventCount = 0;
   eventPlace = place;
   insert(place, true);

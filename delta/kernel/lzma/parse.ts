@@ -54,8 +54,8 @@ export function openParse(): void {
   unpriced = MOST_UNPRICED;
 }
 
-/** Codes the next bytes, at least one. */
-export function codeNext(): void {
+/** Codes the next bytes, at least one, and hardly any from `limit` on. */
+export function codeNext(limit: i32): void {
   if (unpriced >= MOST_UNPRICED) {
     priceLengths();
     priceDistances();
@@ -69,7 +69,7 @@ export function codeNext(): void {
   first.rep2 = rep2;
   first.rep3 = rep3;
   const from = place;
-  const most = min(MOST_BYTES, end - from);
+  const most = min(MOST_BYTES, min(limit, end) - from);
   let offset: i32 = 0;
   for (let looked: i32 = 0; ; offset++) {
     if (!isReached(offset)) continue;

@@ -45,6 +45,11 @@ export function resetState(): void {
   rep3 = 0;
 }
 
+/** Goes past bytes that are not coded. */
+export function passBytes(bytes: i32): void {
+  place += bytes;
+}
+
 export function codeSymbol(way: u32, length: u32): void {
   if (way === LITERAL) {
     codeBit(isMatch(state), 0);

@@ -51,7 +51,9 @@ export async function moveRef(
     }
     if (signers.length > 0) {
       const signatures = await signBytes(signers, bytes, { signal });
-      await addCommitmeta(options.catalog, repo, commit, signatures);
+      // What the ref is at was signed when it went there; what it goes to may bear a name but no signature of ours.
+      const sameKey = now === commit ? 'older' : 'newer';
+      await addCommitmeta(options.catalog, repo, commit, signatures, sameKey);
     }
   }
   try {

@@ -112,6 +112,32 @@ describe("the kernel's encoder", () => {
     expect(stream.length).toBeLessThan(50_500);
   });
 
+  it('leaves alone what can not be compressed, and finds it again all the same', async () => {
+    const [random, text] = [noise(150_000, 7), prose(30_000, 8)];
+    const plain = await roundTrip(random);
+    expect(plain.length).toBeLessThan(random.length + 200);
+    // The text is as cheap as without what stands between: the models have not seen that.
+    const apart = await roundTrip(Buffer.concat([text, random, prose(30_000, 9)]));
+    const joined = await roundTrip(Buffer.concat([text, prose(30_000, 9)]));
+    expect(apart.length - joined.length).toBeLessThan(random.length + 1500);
+    const twice = await roundTrip(Buffer.concat([text, random, text, random.subarray(33_333)]));
+    expect(twice.length).toBeLessThan(apart.length + 2000);
+  });
+
+  it('leaves alone stretches of any length at any place', async () => {
+    const piece = fc.oneof(
+      fc.nat(70_000).map((length) => noise(length, length)),
+      fc.nat(3000).map((length) => Buffer.alloc(length)),
+      fc.nat(9000).map((length) => sparse(length, 30, 2)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 8 }), async (pieces) => {
+        await roundTrip(Buffer.concat(pieces));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
   it('does not depend on how the bytes come', async () => {
     const raw = Buffer.concat([sparse(400_000, 40, 1), noise(90_000, 2), sparse(300_000, 90, 3)]);
     const whole = await packed(raw);
