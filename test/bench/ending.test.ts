@@ -17,7 +17,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  bench.kill('SIGKILL');
+  bench.kill('SIGTERM');
+  await ended;
   await rm(dir, { recursive: true, force: true });
 });
 
