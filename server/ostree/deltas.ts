@@ -50,7 +50,8 @@ export class OstreeDeltas {
     if (file !== 'superblock') {
       // It holds the directories; others may go first, or the client has no room to begin its walk.
       if (file === 0) await this.#gate.pass(x, repo);
-      if (!(await sendStored(x, blobs, { digest: stored.digest, size: stored.size }))) throw absent(repo, path);
+      if (!(await sendStored(x, blobs, { digest: stored.digest, size: stored.size })))
+        throw absent(repo, path);
       return;
     }
     const commitmeta = await this.#commitmeta(repo, name.to);
