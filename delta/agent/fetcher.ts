@@ -65,7 +65,7 @@ export class Fetcher {
       onBytes(whole);
       return stem;
     }
-    const part = await PartFile.open(stem, want.digest);
+    const part = await PartFile.open(stem, want);
     try {
       meter.found(want.digest, part.size);
       onBytes(part.size);
@@ -177,8 +177,9 @@ export class Fetcher {
     }
     if (await part.finish()) return;
     const size = part.size;
-    await this.#restart(part, undefined);
-    // What an earlier run left may have been torn by a power cut: try once more from the start.
+    await part.doubt();
+    this.#env.onBytes(part.size - size);
+    // What an earlier run left may have been torn by a power cut: what can't have been is kept.
     throw new DeviceError('corrupt', `${url}: ${size} bytes that are not ${want.digest}`, {
       retryable: resumed > 0,
     });

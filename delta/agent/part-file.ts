@@ -4,9 +4,18 @@ import { digestAlgorithm, DigestHasher, type Digest } from '../../storage/digest
 import { hashFile } from './digest-file.ts';
 import { fileSize, readSmall, renameDurable, writeDurable } from './durable.ts';
 
-/** Bytes that may be lost to a power cut; a killed process loses none. */
-const SYNC_BYTES = 4 * 1024 * 1024;
+/** A sixteenth of the blob at a time is made durable, within these bounds. */
+const SYNC_SHARE = 16;
+const MIN_SYNC_BYTES = 64 * 1024;
+const MAX_SYNC_BYTES = 1024 * 1024;
 const MAX_ETAG_BYTES = 1024;
+
+/** What the bytes are to become. */
+export interface PartOf {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
 
 /**
  * A download on its way: `<stem>.part` with the bytes so far and `<stem>.etag` with the strong ETag
@@ -17,22 +26,28 @@ export class PartFile {
   readonly #stem: string;
   readonly #digest: Digest;
   readonly #file: FileHandle;
+  /** So many bytes, and one write, a power cut may take; a killed process loses none. */
+  readonly #syncBytes: number;
   #hasher: DigestHasher;
   #etag: string | undefined;
   #unsynced = 0;
+  /** Bytes that an earlier run left, unless they were doubted. */
+  #found = 0;
 
-  private constructor(stem: string, digest: Digest, file: FileHandle) {
+  private constructor(stem: string, { digest, size }: PartOf, file: FileHandle) {
     this.#stem = stem;
     this.#digest = digest;
     this.#file = file;
+    const share = Math.ceil(size / SYNC_SHARE);
+    this.#syncBytes = Math.min(MAX_SYNC_BYTES, Math.max(MIN_SYNC_BYTES, share));
     this.#hasher = new DigestHasher(digestAlgorithm(digest));
   }
 
   /** Opens what an earlier run left, if anything. */
-  static async open(stem: string, digest: Digest): Promise<PartFile> {
+  static async open(stem: string, blob: PartOf): Promise<PartFile> {
     const path = `${stem}.part`;
     const file = await open(path, 'a');
-    const part = new PartFile(stem, digest, file);
+    const part = new PartFile(stem, blob, file);
     try {
       const etag = (await readSmall(`${stem}.etag`, MAX_ETAG_BYTES))?.toString('utf8');
       const size = (await fileSize(path)) ?? 0;
@@ -40,6 +55,7 @@ export class PartFile {
       else if (size > 0) {
         await hashFile(path, part.#hasher);
         part.#etag = etag;
+        part.#found = part.size;
       }
       return part;
     } catch (error) {
@@ -64,14 +80,32 @@ export class PartFile {
     await this.#file.sync();
     this.#hasher = new DigestHasher(digestAlgorithm(this.#digest));
     this.#etag = etag;
+    this.#found = 0;
     await writeDurable(`${this.#stem}.etag`, etag ?? '');
+  }
+
+  /**
+   * For bytes that are not the blob's: drops those from where a power cut at the end of an earlier run
+   * may have torn them, and all of them when that is no explanation any more.
+   */
+  async doubt(): Promise<void> {
+    const sound = Math.max(0, this.#found - 2 * this.#syncBytes);
+    if (sound === 0) {
+      await this.restart(undefined);
+      return;
+    }
+    await this.#file.truncate(sound);
+    await this.#file.sync();
+    this.#found = 0;
+    this.#hasher = new DigestHasher(digestAlgorithm(this.#digest));
+    await hashFile(`${this.#stem}.part`, this.#hasher);
   }
 
   async append(bytes: Buffer): Promise<void> {
     await this.#file.appendFile(bytes);
     this.#hasher.update(bytes);
     this.#unsynced += bytes.length;
-    if (this.#unsynced >= SYNC_BYTES) await this.sync();
+    if (this.#unsynced >= this.#syncBytes) await this.sync();
   }
 
   async sync(): Promise<void> {

@@ -187,6 +187,34 @@ describe('a download', () => {
     expect(device.ranges(layer)).toEqual(['bytes=100000-', undefined]);
   });
 
+  it.each([
+    ['only the end that a power cut can have torn, when that is where it is torn', 590_000],
+    ['all of it after that, when it is torn further ahead', 1000],
+  ])('fetches %s', async (_name, tornAt) => {
+    const { region } = device;
+    region.offer = { target: one, plans: [one.full] };
+    const layer = await programLayer(one);
+    region.cuts.set(layer, 600_000);
+    region.onCut = () => {
+      region.silent = true;
+    };
+    expect((await device.update('--stall-timeout', '1')).code).toBe(1);
+    region.silent = false;
+    region.blobRequests.length = 0;
+    const path = `${device.fetchStem(layer)}.part`;
+    const had = await sizeOf(path);
+    const file = await open(path, 'r+');
+    await file.write(Buffer.alloc(100, 7), 0, 100, tornAt);
+    await file.close();
+    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
+    const size = (await store.blobs.stat(layer))?.size ?? 0;
+    // A sixteenth at a time is made durable.
+    const sound = had - 2 * Math.ceil(size / 16);
+    const asked = [`bytes=${had}-`, `bytes=${sound}-`];
+    expect(device.ranges(layer)).toEqual(tornAt > sound ? asked : [...asked, undefined]);
+    expect(await wholeCurrent(device.data)).toBe(one.manifest.digest);
+  });
+
   it('gives a silent server up, keeps what it had, and goes on in the next run', async () => {
     const { region } = device;
     region.offer = { target: one, plans: [one.full] };
