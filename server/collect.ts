@@ -1,5 +1,5 @@
 import type { Clock } from '../storage/clock.ts';
-import { collectGarbage, type GcOptions, type GcReport } from '../storage/gc.ts';
+import { collectGarbage, type GcOptions, type GcReport } from '../storage/gc/collect.ts';
 import { retain, type RetentionReport } from '../storage/retention/retention.ts';
 import type { ServerConfig } from './config.ts';
 import type { OpenedStore } from './open-store.ts';

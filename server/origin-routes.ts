@@ -1,5 +1,5 @@
 import { CompositeReader } from '../storage/composite/composite-reader.ts';
-import { UploadService } from '../storage/upload.ts';
+import { UploadService } from '../storage/upload/service.ts';
 import { createAccess, type Access } from './auth/access.ts';
 import { createCertificateNames } from './auth/certificates.ts';
 import { baseUrlOf } from './auth/challenge.ts';

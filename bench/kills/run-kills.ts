@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { openStore } from '../../server/open-store.ts';
-import { checkStore } from '../../storage/fsck.ts';
+import { checkStore } from '../../storage/fsck/check.ts';
 import { findLosses } from './check.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';

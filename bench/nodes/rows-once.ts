@@ -1,6 +1,6 @@
 import { openSqliteCatalog } from '../../storage/catalog/sqlite.ts';
-import { checkStore } from '../../storage/fsck.ts';
-import { collectGarbage } from '../../storage/gc.ts';
+import { checkStore } from '../../storage/fsck/check.ts';
+import { collectGarbage } from '../../storage/gc/collect.ts';
 import { fillCatalog, syntheticStore } from './rows-material.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,4 +1,4 @@
-import type { BlobSource } from '../../storage/fsck-remake.ts';
+import type { BlobSource } from '../../storage/fsck/remake.ts';
 import { StorageError } from '../../storage/errors.ts';
 
 /** Blobs of another origin or a cache, by digest; `token` is sent as a bearer token. */

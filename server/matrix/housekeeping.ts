@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
-import { UploadService } from '../../storage/upload.ts';
+import { UploadService } from '../../storage/upload/service.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Logger } from '../observe/logger.ts';
 import { scratchFolder } from '../open-store.ts';

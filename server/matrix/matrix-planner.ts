@@ -3,7 +3,7 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { DeltaPair } from '../../storage/catalog/delta-catalog.ts';
 import type { LiveImage } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
-import { RETIRED_DELTA_MS } from '../../storage/gc.ts';
+import { RETIRED_DELTA_MS } from '../../storage/gc/collect.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { MatrixConfig } from '../config.ts';

@@ -6,7 +6,7 @@ import {
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { LiveCommit } from '../../storage/catalog/fleet-catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
-import { RETIRED_DELTA_MS } from '../../storage/gc.ts';
+import { RETIRED_DELTA_MS } from '../../storage/gc/collect.ts';
 import type { RepoName } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { OstreeRef } from '../../storage/ostree/ref-name.ts';

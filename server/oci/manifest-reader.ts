@@ -1,5 +1,5 @@
 import { isImageManifestType, isIndexType } from '../../storage/descriptor.ts';
-import type { ManifestFacts, ManifestReader, NamedChild } from '../../storage/fsck-manifests.ts';
+import type { ManifestFacts, ManifestReader, NamedChild } from '../../storage/fsck/manifests.ts';
 import { OciError } from './errors.ts';
 import { readManifestDocument, type Named } from './manifest-document.ts';
 import { toChild } from './manifest-names.ts';

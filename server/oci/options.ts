@@ -4,7 +4,7 @@ import type { Clock } from '../../storage/clock.ts';
 import type { CompositeReader } from '../../storage/composite/composite-reader.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { RepoName, Tag } from '../../storage/names.ts';
-import type { UploadService } from '../../storage/upload.ts';
+import type { UploadService } from '../../storage/upload/service.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Logger } from '../observe/logger.ts';
 

@@ -4,7 +4,7 @@ import {
   type DeltaName,
 } from '../../delta/ostree/checksum-base64.ts';
 import { formatDeltaIndex } from '../../delta/ostree/delta-index.ts';
-import { RETIRED_DELTA_MS } from '../../storage/gc.ts';
+import { RETIRED_DELTA_MS } from '../../storage/gc/collect.ts';
 import type { RepoName } from '../../storage/names.ts';
 import { parseOstreeChecksum, type OstreeChecksum } from '../../storage/ostree/checksum.ts';
 import { HttpError } from '../http/errors.ts';

@@ -2,7 +2,7 @@ import type { CheckRequest, Decision, ReleaseFacts } from '../../delta/agent/pro
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Digest } from '../../storage/digest.ts';
-import { RETIRED_DELTA_MS } from '../../storage/gc.ts';
+import { RETIRED_DELTA_MS } from '../../storage/gc/collect.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
 import type { IoOptions } from '../../storage/object-store.ts';
 import type { MatrixConfig } from '../config.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Checksum } from '../../delta/ostree/objects/checksum.ts';
-import { KEPT_COMMITS } from '../../storage/gc.ts';
+import { KEPT_COMMITS } from '../../storage/gc/collect.ts';
 import { RealRepo } from '../delta/ostree/real-repo.ts';
 import { buildStaticDeltas } from '../server/ostree/delta-work.ts';
 import { ostree, Pusher, startOstreeRig, type OstreeRig } from '../server/ostree/rig.ts';

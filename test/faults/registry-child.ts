@@ -8,7 +8,7 @@ import { BlobStore } from '../../storage/blob-store.ts';
 import { openSqliteCatalog } from '../../storage/catalog/sqlite.ts';
 import { openFsStore } from '../../storage/drivers/fs.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { UploadService } from '../../storage/upload.ts';
+import { UploadService } from '../../storage/upload/service.ts';
 import { countedCatalog, countedStore, Steps } from './counted-writes.ts';
 
 /** What the parent wants: where the store is, and at which write step the process is to die. */

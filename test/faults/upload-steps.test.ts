@@ -7,10 +7,10 @@ import { createLogger } from '../../server/observe/logger.ts';
 import { createRegistry } from '../../server/oci/registry.ts';
 import { openStore, type OpenedStore } from '../../server/open-store.ts';
 import { digestOf } from '../../storage/digest.ts';
-import { checkStore } from '../../storage/fsck.ts';
+import { checkStore } from '../../storage/fsck/check.ts';
 import { parseUploadId, uploadPrefix } from '../../storage/keys.ts';
 import { parseRepoName } from '../../storage/names.ts';
-import { UploadService } from '../../storage/upload.ts';
+import { UploadService } from '../../storage/upload/service.ts';
 import { serve } from '../server/http/rig.ts';
 import {
   Client,

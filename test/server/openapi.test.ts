@@ -7,7 +7,7 @@ import { loadContract, type Contract } from '../../server/http/validate.ts';
 import { OCI_ERROR_CODES } from '../../server/oci/errors.ts';
 import { createRegistry } from '../../server/oci/registry.ts';
 import { createLogger } from '../../server/observe/logger.ts';
-import { UploadService } from '../../storage/upload.ts';
+import { UploadService } from '../../storage/upload/service.ts';
 import { pushImage, pushIndex } from './sample-image.ts';
 import { named, sampleAsk } from './updates/sample.ts';
 import { post, STABLE, startOriginFixture, type OriginFixture } from './updates/origin-fixture.ts';

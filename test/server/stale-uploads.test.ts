@@ -8,7 +8,7 @@ import { loadServerConfig } from '../../server/config-load.ts';
 import { openStore } from '../../server/open-store.ts';
 import { startOrigin } from '../../server/origin.ts';
 import { parseRepoName } from '../../storage/names.ts';
-import { UploadService } from '../../storage/upload.ts';
+import { UploadService } from '../../storage/upload/service.ts';
 import { startMinio } from '../clients/minio.ts';
 import { needTool } from '../clients/require.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { digestOf, type Digest } from '../../storage/digest.ts';
 import { StorageError } from '../../storage/errors.ts';
-import { checkStore } from '../../storage/fsck.ts';
+import { checkStore } from '../../storage/fsck/check.ts';
 import { blobKey, parseObjectKey } from '../../storage/keys.ts';
 import { parseTag } from '../../storage/names.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 
 import { openSqliteCatalog } from '../../storage/catalog/sqlite.ts';
-import { collectGarbage } from '../../storage/gc.ts';
+import { collectGarbage } from '../../storage/gc/collect.ts';
 import { parseObjectKey } from '../../storage/keys.ts';
 import { createMemoryStore } from '../../storage/drivers/memory.ts';
 import type { ObjectEntry, ObjectStore } from '../../storage/object-store.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { digestOf, type Digest } from '../../storage/digest.ts';
-import { collectGarbage, type GcOptions, type GcReport } from '../../storage/gc.ts';
+import { collectGarbage, type GcOptions, type GcReport } from '../../storage/gc/collect.ts';
 import { uploadPartKey } from '../../storage/keys.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { parseTag } from '../../storage/names.ts';

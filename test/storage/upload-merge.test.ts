@@ -10,8 +10,8 @@ import { StorageError } from '../../storage/errors.ts';
 import { blobKey } from '../../storage/keys.ts';
 import { parseRepoName } from '../../storage/names.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { UploadService } from '../../storage/upload.ts';
-import { mergeableParts, mergeParts } from '../../storage/upload-merge.ts';
+import { UploadService } from '../../storage/upload/service.ts';
+import { mergeableParts, mergeParts } from '../../storage/upload/merge.ts';
 import { blob, read } from '../suites/object-store.ts';
 
 const REPO = parseRepoName('edge/app');

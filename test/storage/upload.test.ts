@@ -13,7 +13,7 @@ import { StorageError } from '../../storage/errors.ts';
 import { blobKey, parseUploadId, uploadPartKey, uploadPrefix } from '../../storage/keys.ts';
 import { parseRepoName } from '../../storage/names.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { UploadService } from '../../storage/upload.ts';
+import { UploadService } from '../../storage/upload/service.ts';
 import { blob, read } from '../suites/object-store.ts';
 
 const REPO = parseRepoName('edge/app');

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
-import { StoreRepair } from '../../../storage/fsck-repair.ts';
-import { checkStore, type FsckReport } from '../../../storage/fsck.ts';
+import { StoreRepair } from '../../../storage/fsck/repair.ts';
+import { checkStore, type FsckReport } from '../../../storage/fsck/check.ts';
 import { ServerError } from '../../errors.ts';
 import { createManifestReader } from '../../oci/manifest-reader.ts';
 import { scratchFolder } from '../../open-store.ts';

@@ -9,7 +9,7 @@ import {
   measureObjects,
   type CopyObjectsReport,
 } from '../../../storage/copy-objects.ts';
-import { checkStore } from '../../../storage/fsck.ts';
+import { checkStore } from '../../../storage/fsck/check.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import { loadServerConfig } from '../../config-load.ts';
 import type { ServerConfig } from '../../config.ts';

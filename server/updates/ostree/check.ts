@@ -5,7 +5,7 @@ import type {
 } from '../../../delta/agent/ostree-protocol.ts';
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
 import type { Clock } from '../../../storage/clock.ts';
-import { RETIRED_DELTA_MS } from '../../../storage/gc.ts';
+import { RETIRED_DELTA_MS } from '../../../storage/gc/collect.ts';
 import { parseRepoName, type RepoName } from '../../../storage/names.ts';
 import type { OstreeChecksum } from '../../../storage/ostree/checksum.ts';
 import { parseOstreeRef } from '../../../storage/ostree/ref-name.ts';

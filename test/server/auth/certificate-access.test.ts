@@ -10,7 +10,7 @@ import { createRegistry } from '../../../server/oci/registry.ts';
 import { createLogger } from '../../../server/observe/logger.ts';
 import { openStore, type OpenedStore } from '../../../server/open-store.ts';
 import { StorageError } from '../../../storage/errors.ts';
-import { UploadService } from '../../../storage/upload.ts';
+import { UploadService } from '../../../storage/upload/service.ts';
 
 const NODE = 'uri:spiffe://fleet.example/edge/till-7';
 

@@ -1,7 +1,7 @@
 import { openSqliteCatalog } from '../../../storage/catalog/sqlite.ts';
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
 import { digestOf, type Digest } from '../../../storage/digest.ts';
-import { UploadService } from '../../../storage/upload.ts';
+import { UploadService } from '../../../storage/upload/service.ts';
 import type { RegistryOptions } from '../../../server/oci/options.ts';
 import { createRegistry } from '../../../server/oci/registry.ts';
 import { createLogger } from '../../../server/observe/logger.ts';

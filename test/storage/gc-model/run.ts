@@ -1,6 +1,6 @@
 import { CodedError } from '../../../storage/errors.ts';
 import { OciError } from '../../../server/oci/errors.ts';
-import { checkStore } from '../../../storage/fsck.ts';
+import { checkStore } from '../../../storage/fsck/check.ts';
 import { Actor, type Ending } from './actor.ts';
 import { isCollector, perform, type Command, type Operation } from './commands.ts';
 import { leftovers } from './leftovers.ts';

@@ -1,6 +1,6 @@
 import { ingestLayer } from '../../../storage/chunk/ingest.ts';
 import { isStorageError } from '../../../storage/errors.ts';
-import { collectGarbage } from '../../../storage/gc.ts';
+import { collectGarbage } from '../../../storage/gc/collect.ts';
 import { pair } from '../../suites/catalog/pairs.ts';
 import type { Request } from './request.ts';
 import { GRACE_MS, HOUR, LIVE_MS, MINUTE, SESSION_MS } from './world.ts';

@@ -2,7 +2,7 @@ import { BlobStore } from '../../../storage/blob-store.ts';
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
 import { createMemoryStore } from '../../../storage/drivers/memory.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
-import { UploadService } from '../../../storage/upload.ts';
+import { UploadService } from '../../../storage/upload/service.ts';
 import type { UploadId } from '../../../storage/keys.ts';
 import { TestClock } from '../../suites/catalog/names.ts';
 import type { Gate } from './actor.ts';

@@ -4,8 +4,8 @@ import BetterSqlite3 from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 
 import { openSqliteCatalog } from '../../../storage/catalog/sqlite.ts';
-import type { FsckFault } from '../../../storage/fsck-fault.ts';
-import { checkStore } from '../../../storage/fsck.ts';
+import type { FsckFault } from '../../../storage/fsck/fault.ts';
+import { checkStore } from '../../../storage/fsck/check.ts';
 import { blobKey } from '../../../storage/keys.ts';
 import { formatObjectName } from '../../../storage/ostree/object-name.ts';
 import { writeObjects } from '../../../storage/ostree/object-writer.ts';

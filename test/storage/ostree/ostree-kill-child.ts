@@ -4,7 +4,7 @@ import { BlobStore } from '../../../storage/blob-store.ts';
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
 import { openSqliteCatalog } from '../../../storage/catalog/sqlite.ts';
 import { openFsStore } from '../../../storage/drivers/fs.ts';
-import { collectGarbage } from '../../../storage/gc.ts';
+import { collectGarbage } from '../../../storage/gc/collect.ts';
 import { writeObjects } from '../../../storage/ostree/object-writer.ts';
 import { REPO } from '../../suites/catalog/names.ts';
 import { countedStore, Steps } from '../../faults/counted-writes.ts';

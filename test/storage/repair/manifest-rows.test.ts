@@ -8,8 +8,8 @@ import type { ManifestChild } from '../../../storage/catalog/repository-catalog.
 import { openSqliteCatalog } from '../../../storage/catalog/sqlite.ts';
 import { MEDIA_TYPES } from '../../../storage/descriptor.ts';
 import { digestOf, type Digest } from '../../../storage/digest.ts';
-import { StoreRepair } from '../../../storage/fsck-repair.ts';
-import { checkStore } from '../../../storage/fsck.ts';
+import { StoreRepair } from '../../../storage/fsck/repair.ts';
+import { checkStore } from '../../../storage/fsck/check.ts';
 import { parseTag } from '../../../storage/names.ts';
 import { REPO } from '../../suites/catalog/names.ts';
 import { OstreeWorld } from '../ostree/ostree-world.ts';

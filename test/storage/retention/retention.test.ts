@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
-import { collectGarbage } from '../../../storage/gc.ts';
+import { collectGarbage } from '../../../storage/gc/collect.ts';
 import { parseTag } from '../../../storage/names.ts';
 import { retain } from '../../../storage/retention/retention.ts';
 import type { RetentionPolicy } from '../../../storage/retention/policy.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import type { Catalog } from '../../../storage/catalog/catalog.ts';
 import type { GcCutoff } from '../../../storage/catalog/gc-catalog.ts';
-import { pruneOstree } from '../../../storage/gc-ostree.ts';
+import { pruneOstree } from '../../../storage/gc/ostree.ts';
 import type { CatalogUnderTest } from '../catalog.ts';
 import { chunkedLayer } from './layers.ts';
 import { manifest, named, OTHER, REPO, type TestClock } from './names.ts';

@@ -14,7 +14,7 @@ import type { Catalog } from '../../../../storage/catalog/catalog.ts';
 import { openSqliteCatalog } from '../../../../storage/catalog/sqlite.ts';
 import { digestOf, type Digest } from '../../../../storage/digest.ts';
 import { parseRepoName } from '../../../../storage/names.ts';
-import { UploadService } from '../../../../storage/upload.ts';
+import { UploadService } from '../../../../storage/upload/service.ts';
 import { openStore, serve, type OpenedStore } from '../rig.ts';
 
 const REPO = parseRepoName('edge/app');

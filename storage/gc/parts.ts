@@ -1,6 +1,6 @@
-import type { Catalog } from './catalog/catalog.ts';
-import { uploadOfPart, UPLOADS_PREFIX } from './keys.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { uploadOfPart, UPLOADS_PREFIX } from '../keys.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
 
 export interface PartSweepOptions extends IoOptions {
   readonly objects: ObjectStore;

@@ -1,12 +1,12 @@
-import { BlobStore } from './blob-store.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { ChunkRow } from './catalog/layer-catalog.ts';
-import { PackWriter } from './chunk/pack.ts';
-import { openChunk } from './chunk/restore.ts';
-import type { Digest } from './digest.ts';
-import { StorageError } from './errors.ts';
-import { blobKey, type ObjectKey } from './keys.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
+import { BlobStore } from '../blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ChunkRow } from '../catalog/layer-catalog.ts';
+import { PackWriter } from '../chunk/pack.ts';
+import { openChunk } from '../chunk/restore.ts';
+import type { Digest } from '../digest.ts';
+import { StorageError } from '../errors.ts';
+import { blobKey, type ObjectKey } from '../keys.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
 
 export interface SalvageOptions extends IoOptions {
   readonly objects: ObjectStore;

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 
-import type { UploadCatalog, UploadPart, UploadSession } from './catalog/upload-catalog.ts';
-import { isStorageError } from './errors.ts';
-import { uploadPartKey } from './keys.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
-import { Intake } from './upload-intake.ts';
-import { findParts, readParts } from './upload-parts.ts';
+import type { UploadCatalog, UploadPart, UploadSession } from '../catalog/upload-catalog.ts';
+import { isStorageError } from '../errors.ts';
+import { uploadPartKey } from '../keys.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
+import { Intake } from './intake.ts';
+import { findParts, readParts } from './parts.ts';
 
 /** So many parts of a size class, one behind the other, become one part. */
 const FAN = 64;

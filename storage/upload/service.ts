@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
-import { checkBytes } from './byte-source.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { UploadPart, UploadSession } from './catalog/upload-catalog.ts';
-import type { Clock } from './clock.ts';
-import { digestAlgorithm, digestMismatch, digestOf, type Digest } from './digest.ts';
-import { checkAborted } from './durable.ts';
-import { StorageError, isStorageError } from './errors.ts';
+import { checkBytes } from '../byte-source.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { UploadPart, UploadSession } from '../catalog/upload-catalog.ts';
+import type { Clock } from '../clock.ts';
+import { digestAlgorithm, digestMismatch, digestOf, type Digest } from '../digest.ts';
+import { checkAborted } from '../durable.ts';
+import { StorageError, isStorageError } from '../errors.ts';
 import {
   blobKey,
   parseUploadId,
@@ -14,14 +14,14 @@ import {
   uploadPrefix,
   type ObjectKey,
   type UploadId,
-} from './keys.ts';
-import { sweepParts } from './gc-parts.ts';
-import type { RepoName } from './names.ts';
-import type { ByteSource, IoOptions, ObjectStore } from './object-store.ts';
-import { retry } from './retry.ts';
-import { Intake } from './upload-intake.ts';
-import { mergeableParts, mergeParts } from './upload-merge.ts';
-import { findParts, readParts } from './upload-parts.ts';
+} from '../keys.ts';
+import { sweepParts } from '../gc/parts.ts';
+import type { RepoName } from '../names.ts';
+import type { ByteSource, IoOptions, ObjectStore } from '../object-store.ts';
+import { retry } from '../retry.ts';
+import { Intake } from './intake.ts';
+import { mergeableParts, mergeParts } from './merge.ts';
+import { findParts, readParts } from './parts.ts';
 
 /**
  * Parts of one session: bounds what is read to go on with it. Small ones are merged as they gather, so

@@ -1,6 +1,6 @@
-import { abortable, type SourceOptions } from './byte-source.ts';
-import { DigestHasher, sizeMismatch, type Digest } from './digest.ts';
-import type { ByteSource } from './object-store.ts';
+import { abortable, type SourceOptions } from '../byte-source.ts';
+import { DigestHasher, sizeMismatch, type Digest } from '../digest.ts';
+import type { ByteSource } from '../object-store.ts';
 
 export interface IntakeOptions extends SourceOptions {
   /** Bytes that were promised. */

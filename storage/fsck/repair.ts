@@ -1,22 +1,22 @@
 import { randomBytes } from 'node:crypto';
 
-import { BlobStore } from './blob-store.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { DanglingRow, RepoManifest } from './catalog/repair-catalog.ts';
-import type { Clock } from './clock.ts';
-import type { Digest } from './digest.ts';
-import { isStorageError, StorageError } from './errors.ts';
-import { lookAtBytes } from './fsck-bytes.ts';
-import type { FoundFault, FsckFaultKind, FsckRepair } from './fsck-fault.ts';
-import { factsOfLayer } from './fsck-layers.ts';
-import { rowsOfManifest, type ManifestFacts } from './fsck-manifests.ts';
-import { remakeBlob, type BlobSource } from './fsck-remake.ts';
-import { salvageChunks } from './fsck-salvage.ts';
-import { blobKey, quarantineKey, type ObjectKey } from './keys.ts';
-import { isNamed } from './named.ts';
-import { openContent } from './ostree/object-reader.ts';
-import type { OstreeObjectName } from './ostree/object-name.ts';
+import { BlobStore } from '../blob-store.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { DanglingRow, RepoManifest } from '../catalog/repair-catalog.ts';
+import type { Clock } from '../clock.ts';
+import type { Digest } from '../digest.ts';
+import { isStorageError, StorageError } from '../errors.ts';
+import { lookAtBytes } from './bytes.ts';
+import type { FoundFault, FsckFaultKind, FsckRepair } from './fault.ts';
+import { factsOfLayer } from './layers.ts';
+import { rowsOfManifest, type ManifestFacts } from './manifests.ts';
+import { remakeBlob, type BlobSource } from './remake.ts';
+import { salvageChunks } from './salvage.ts';
+import { blobKey, quarantineKey, type ObjectKey } from '../keys.ts';
+import { isNamed } from '../named.ts';
+import { openContent } from '../ostree/object-reader.ts';
+import type { OstreeObjectName } from '../ostree/object-name.ts';
 
 export interface RepairOptions extends IoOptions {
   readonly objects: ObjectStore;

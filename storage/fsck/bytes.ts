@@ -1,7 +1,7 @@
-import { DigestHasher, digestAlgorithm, type Digest } from './digest.ts';
-import { isStorageError, StorageError } from './errors.ts';
-import { blobKey } from './keys.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
+import { DigestHasher, digestAlgorithm, type Digest } from '../digest.ts';
+import { isStorageError, StorageError } from '../errors.ts';
+import { blobKey } from '../keys.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
 
 /** What reading a blob to its end shows. */
 export type BytesFound = 'whole' | 'corrupt' | 'unreadable' | 'missing';

@@ -1,10 +1,10 @@
-import type { Catalog } from './catalog/catalog.ts';
-import type { GcCutoff } from './catalog/gc-catalog.ts';
-import type { Clock } from './clock.ts';
-import type { Digest } from './digest.ts';
-import { checkAborted } from './durable.ts';
-import { blobFolders, blobKey, digestOfKey } from './keys.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { GcCutoff } from '../catalog/gc-catalog.ts';
+import type { Clock } from '../clock.ts';
+import type { Digest } from '../digest.ts';
+import { checkAborted } from '../durable.ts';
+import { blobFolders, blobKey, digestOfKey } from '../keys.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
 
 export interface BlobSweepOptions extends IoOptions {
   readonly objects: ObjectStore;

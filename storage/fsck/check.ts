@@ -1,18 +1,18 @@
-import { AUDIT_SOURCES, type AuditSource } from './catalog/audit-catalog.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import { BlobStore } from './blob-store.ts';
-import type { DanglingRow, RepoManifest } from './catalog/repair-catalog.ts';
-import type { LayerRow } from './catalog/layer-catalog.ts';
-import type { Digest } from './digest.ts';
-import { checkAborted } from './durable.ts';
-import { lookAtBytes } from './fsck-bytes.ts';
-import { factsOfLayer, faultOfRows } from './fsck-layers.ts';
-import { blobFolders, blobKey, digestOfKey } from './keys.ts';
-import type { FoundFault, FsckFault, FsckFaultKind } from './fsck-fault.ts';
-import { factsOfManifest, faultOfManifest, type ManifestReader } from './fsck-manifests.ts';
-import { OstreeCheck, type OstreeCheckReport } from './fsck-ostree.ts';
-import type { StoreRepair } from './fsck-repair.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
+import { AUDIT_SOURCES, type AuditSource } from '../catalog/audit-catalog.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { BlobStore } from '../blob-store.ts';
+import type { DanglingRow, RepoManifest } from '../catalog/repair-catalog.ts';
+import type { LayerRow } from '../catalog/layer-catalog.ts';
+import type { Digest } from '../digest.ts';
+import { checkAborted } from '../durable.ts';
+import { lookAtBytes } from './bytes.ts';
+import { factsOfLayer, faultOfRows } from './layers.ts';
+import { blobFolders, blobKey, digestOfKey } from '../keys.ts';
+import type { FoundFault, FsckFault, FsckFaultKind } from './fault.ts';
+import { factsOfManifest, faultOfManifest, type ManifestReader } from './manifests.ts';
+import { OstreeCheck, type OstreeCheckReport } from './ostree.ts';
+import type { StoreRepair } from './repair.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
 
 export interface FsckOptions extends IoOptions {
   readonly objects: ObjectStore;

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { readBlob, type BlobReader } from './blob-store.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { RepoManifest } from './catalog/repair-catalog.ts';
-import type { ManifestChild, ManifestRow } from './catalog/repository-catalog.ts';
-import { StorageError } from './errors.ts';
-import type { IoOptions } from './object-store.ts';
+import { readBlob, type BlobReader } from '../blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { RepoManifest } from '../catalog/repair-catalog.ts';
+import type { ManifestChild, ManifestRow } from '../catalog/repository-catalog.ts';
+import { StorageError } from '../errors.ts';
+import type { IoOptions } from '../object-store.ts';
 
 /** A manifest is read up to here; a registry takes none that is larger. */
 const MAX_BYTES = 4 * 1024 * 1024;

@@ -1,12 +1,12 @@
-import type { Catalog } from './catalog/catalog.ts';
-import type { GcCutoff, GcRows } from './catalog/gc-catalog.ts';
-import type { Clock } from './clock.ts';
-import { checkAborted } from './durable.ts';
-import { BlobSweep } from './gc-blobs.ts';
-import { pruneOstree } from './gc-ostree.ts';
-import { sweepParts } from './gc-parts.ts';
-import type { RepoName } from './names.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { GcCutoff, GcRows } from '../catalog/gc-catalog.ts';
+import type { Clock } from '../clock.ts';
+import { checkAborted } from '../durable.ts';
+import { BlobSweep } from './blobs.ts';
+import { pruneOstree } from './ostree.ts';
+import { sweepParts } from './parts.ts';
+import type { RepoName } from '../names.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
 
 export interface GcOptions extends IoOptions {
   readonly objects: ObjectStore;

@@ -1,12 +1,12 @@
-import { readBlob, type BlobStore } from './blob-store.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { LayerRow } from './catalog/layer-catalog.ts';
-import { MAX_INDEX_BYTES, parseChunkIndex } from './chunk/chunk-index.ts';
-import { ingestLayer } from './chunk/ingest.ts';
-import { restoreLayer } from './chunk/restore.ts';
-import type { Digest } from './digest.ts';
-import { StorageError } from './errors.ts';
-import type { ByteSource, IoOptions } from './object-store.ts';
+import { readBlob, type BlobStore } from '../blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { LayerRow } from '../catalog/layer-catalog.ts';
+import { MAX_INDEX_BYTES, parseChunkIndex } from '../chunk/chunk-index.ts';
+import { ingestLayer } from '../chunk/ingest.ts';
+import { restoreLayer } from '../chunk/restore.ts';
+import type { Digest } from '../digest.ts';
+import { StorageError } from '../errors.ts';
+import type { ByteSource, IoOptions } from '../object-store.ts';
 
 /** Another place that may have a blob; undefined when it does not. What comes is checked. */
 export type BlobSource = (digest: Digest, options: IoOptions) => Promise<ByteSource | undefined>;

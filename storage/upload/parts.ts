@@ -1,7 +1,7 @@
-import type { UploadPart, UploadSession } from './catalog/upload-catalog.ts';
-import { DigestHasher } from './digest.ts';
-import { uploadPartOffset, uploadPrefix, type ObjectKey } from './keys.ts';
-import type { ObjectEntry, ObjectStore } from './object-store.ts';
+import type { UploadPart, UploadSession } from '../catalog/upload-catalog.ts';
+import { DigestHasher } from '../digest.ts';
+import { uploadPartOffset, uploadPrefix, type ObjectKey } from '../keys.ts';
+import type { ObjectEntry, ObjectStore } from '../object-store.ts';
 
 /** A part that the session's row names, and the object that holds it. */
 export interface StoredPart {

@@ -1,5 +1,5 @@
-import type { GcCatalog, GcCutoff, GcRows, OstreeLinkPlace } from './catalog/gc-catalog.ts';
-import { checkAborted } from './durable.ts';
+import type { GcCatalog, GcCutoff, GcRows, OstreeLinkPlace } from '../catalog/gc-catalog.ts';
+import { checkAborted } from '../durable.ts';
 
 type Removed = Pick<GcRows, 'ostreeLinks' | 'ostreeObjects'>;
 

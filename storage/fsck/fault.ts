@@ -1,8 +1,8 @@
-import type { DanglingRow, RepoManifest } from './catalog/repair-catalog.ts';
-import type { Digest } from './digest.ts';
-import type { ManifestFacts } from './fsck-manifests.ts';
-import type { ObjectKey } from './keys.ts';
-import type { OstreeObjectName } from './ostree/object-name.ts';
+import type { DanglingRow, RepoManifest } from '../catalog/repair-catalog.ts';
+import type { Digest } from '../digest.ts';
+import type { ManifestFacts } from './manifests.ts';
+import type { ObjectKey } from '../keys.ts';
+import type { OstreeObjectName } from '../ostree/object-name.ts';
 
 export type FsckFaultKind =
   /** Bytes that are not those of their digest. */

@@ -1,13 +1,13 @@
-import { BlobStore } from './blob-store.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { ChunkRow } from './catalog/layer-catalog.ts';
-import type { OstreeRefTarget } from './catalog/ostree-audit.ts';
-import { joinChunks, readRun } from './chunk/restore.ts';
-import { checkAborted } from './durable.ts';
-import { StorageError } from './errors.ts';
-import type { FoundFault, FsckFaultKind } from './fsck-fault.ts';
-import type { IoOptions, ObjectStore } from './object-store.ts';
-import { formatObjectName, type OstreeObjectName } from './ostree/object-name.ts';
+import { BlobStore } from '../blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ChunkRow } from '../catalog/layer-catalog.ts';
+import type { OstreeRefTarget } from '../catalog/ostree-audit.ts';
+import { joinChunks, readRun } from '../chunk/restore.ts';
+import { checkAborted } from '../durable.ts';
+import { StorageError } from '../errors.ts';
+import type { FoundFault, FsckFaultKind } from './fault.ts';
+import type { IoOptions, ObjectStore } from '../object-store.ts';
+import { formatObjectName, type OstreeObjectName } from '../ostree/object-name.ts';
 
 export interface OstreeCheckOptions extends IoOptions {
   readonly objects: ObjectStore;

@@ -1,9 +1,9 @@
-import { readBlob, type BlobReader } from './blob-store.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { ChunkRow, LayerRow } from './catalog/layer-catalog.ts';
-import { MAX_INDEX_BYTES, parseChunkIndex, type ChunkIndex } from './chunk/chunk-index.ts';
-import { StorageError } from './errors.ts';
-import type { IoOptions } from './object-store.ts';
+import { readBlob, type BlobReader } from '../blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ChunkRow, LayerRow } from '../catalog/layer-catalog.ts';
+import { MAX_INDEX_BYTES, parseChunkIndex, type ChunkIndex } from '../chunk/chunk-index.ts';
+import { StorageError } from '../errors.ts';
+import type { IoOptions } from '../object-store.ts';
 
 /** What rows about a layer should say, going by its chunk index; no two chunks are one. */
 export interface LayerFacts {
