@@ -158,6 +158,10 @@ describe.skipIf(OSTREE === undefined)('ostree pulls what a check said', () => {
         const told = await fetch(`${cache.url}/v1/releases`);
         return (await told.text()).includes(at(2));
       });
+      // What a device has pulled is there for the next.
+      const run = await device('first', at(2));
+      const mirror = `--url=${cache.url}/ostree/${REPO}`;
+      await run('pull', '--require-static-deltas', mirror, 'origin', `${REF}@${at(4)}`);
       await proxy.close();
       const response = await check(cache.url, 'gate-4', at(2));
       expect(response.status).toBe(200);
