@@ -54,7 +54,8 @@ export async function pushImage(
     digest: blob.digest,
     kind: i === 0 ? ('config' as const) : ('layer' as const),
   }));
-  await target.repositories.putManifest(target.repo, { digest, mediaType, size }, children, tag);
+  const row = { digest, mediaType, size, artifactType: MEDIA_TYPES.ociConfig };
+  await target.repositories.putManifest(target.repo, row, children, tag);
   return { mediaType, digest, size, platform };
 }
 

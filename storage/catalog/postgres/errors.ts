@@ -18,7 +18,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
 /** Of these codes the same call comes to the same end until somebody changes something. */
 const LASTING = new Set(['28000', '28P01', '3D000', '42501']);
 /** A statement was not run, or its transaction is rolled back, since other writers came between. */
-const RACED = new Set(['40001', '40P01']);
+const DEADLOCK = '40P01';
+const RACED = new Set(['40001', DEADLOCK]);
 
 /**
  * What a fault of PostgreSQL, or of the connection to it, means to callers: a full disk is `no_space`, a
@@ -39,6 +40,11 @@ export function mapPostgresError(error: unknown, where: string): unknown {
 /** True for what `mapPostgresError` made of a transaction that lost against another, and can be done again. */
 export function isRaced(error: unknown): boolean {
   return error instanceof StorageError && RACED.has(String(error.detail['sqlstate']));
+}
+
+/** True of those where two waited for each other. */
+export function isDeadlock(error: unknown): boolean {
+  return error instanceof StorageError && error.detail['sqlstate'] === DEADLOCK;
 }
 
 function mapDatabaseError(error: DatabaseError, where: string): StorageError {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { isRaced } from './errors.ts';
+import { isDeadlock, isRaced } from './errors.ts';
 
 /** As long as a writer of SQLite waits for its turn. */
 const BUDGET_MS = 10_000;
@@ -13,16 +13,19 @@ export type Try<T> = (inTurn: boolean) => Promise<T>;
 
 /**
  * Does a transaction again that lost against another, after a pause that grows and is drawn by lot. Those
- * that lost several times take turns, so that they do not lose against each other for ever.
+ * that lost several times take turns, so that they do not lose against each other for ever; so does at once
+ * who was in a deadlock, of which PostgreSQL tells only after a second (`deadlock_timeout`).
  */
 export async function retryRaced<T>(attempt: Try<T>): Promise<T> {
   const endMs = performance.now() + BUDGET_MS;
-  for (let tries = 0; ; tries += 1) {
+  let inTurn = false;
+  for (let tries = 1; ; tries += 1) {
     try {
-      return await attempt(tries >= TRIES_AT_ONCE);
+      return await attempt(inTurn);
     } catch (error) {
       if (!isRaced(error) || performance.now() > endMs) throw error;
-      await sleep(Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** tries));
+      inTurn ||= tries >= TRIES_AT_ONCE || isDeadlock(error);
+      await sleep(Math.random() * Math.min(LONGEST_PAUSE_MS, 2 ** (tries - 1)));
     }
   }
 }

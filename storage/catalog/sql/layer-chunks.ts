@@ -40,7 +40,9 @@ export async function addChunks(
   tx: Transaction<Schema>,
   result: Pick<ChunkedLayer, 'newChunks'>,
 ): Promise<void> {
-  const rows = result.newChunks.map((chunk) => ({
+  // In the order of their digests: of two that add the same ones at once one waits, and not each for the other.
+  const ordered = result.newChunks.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
+  const rows = ordered.map((chunk) => ({
     digest: chunk.digest,
     pack: chunk.pack,
     first_byte: chunk.offset,

@@ -49,7 +49,9 @@ export async function numberNames(
     numbers.set(key, id);
     wanted.delete(key);
   }
-  for (const batch of batches([...wanted.values()])) {
+  // In the order of their names, as objects are stored.
+  const ordered = [...wanted].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name);
+  for (const batch of batches(ordered)) {
     const rows = batch.map(({ checksum, kind }) => ({
       ...{ checksum, kind },
       ...{ size: null, header: null, created_ms: nowMs, touched_ms: nowMs },

@@ -65,7 +65,10 @@ async function moveChunks(
   }
 }
 
-/** Numbers the objects; those that were not stored before are `fresh`. */
+/**
+ * Numbers the objects; those that were not stored before are `fresh`. In the order of their names: of two
+ * that store the same ones at once one waits, and not each for the other.
+ */
 async function storeObjects(
   tx: Transaction<Schema>,
   objects: readonly OstreeObjectRecord[],
@@ -78,7 +81,8 @@ async function storeObjects(
   );
   const all = new Map<number, OstreeObjectRecord>();
   const fresh = new Map<number, OstreeObjectRecord>();
-  for (const part of batches([...byName.values()])) {
+  const ordered = [...byName].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
+  for (const part of batches(ordered)) {
     const rows = part.map(({ name: { checksum, kind }, size, header }) => ({
       ...{ checksum, kind, size, created_ms: nowMs, touched_ms: nowMs },
       header: header === undefined ? null : Buffer.from(header),
