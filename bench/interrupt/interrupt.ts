@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Random } from '../fuzz/random.ts';
 import { DeviceLoop } from './device-loop.ts';
 import { blobReader } from './held-bytes.ts';
-import type { LegCost } from './interruptions.ts';
+import type { Kind, LegCost } from './interruptions.ts';
 import { TINY } from './releases.ts';
 import { Tally } from './tally.ts';
 import { World } from './world.ts';
@@ -16,7 +16,10 @@ export interface InterruptRun {
   readonly dir: string;
   /** Where folders of findings are kept. */
   readonly keep: string;
+  /** So many interruptions at least. */
   readonly cycles: number;
+  /** And at least one of each of these. */
+  readonly kinds?: readonly Kind[];
   readonly seed: number;
   readonly devices: number;
   readonly onProgress?: (tally: Tally) => void;
@@ -30,12 +33,12 @@ export interface InterruptResult {
 }
 
 /**
- * Devices side by side update back and forth over links and servers that fail, until `cycles`
- * interruptions have struck, and each then reaches its target. The seed decides what is drawn; at which
+ * Devices side by side update back and forth over links and servers that fail, until the interruptions
+ * that were asked for have struck, and each then reaches its target. The seed decides what is drawn; at which
  * instruction it strikes is up to the machine.
  */
 export async function runInterruptions(options: InterruptRun): Promise<InterruptResult> {
-  const { dist, dir, keep, cycles, seed, devices, onProgress } = options;
+  const { dist, dir, keep, cycles, kinds = [], seed, devices, onProgress } = options;
   const world = await World.start(join(dir, 'world'), dist, TINY);
   try {
     const tally = new Tally();
@@ -52,7 +55,7 @@ export async function runInterruptions(options: InterruptRun): Promise<Interrupt
     const startMs = Date.now();
     const more = (): boolean => {
       onProgress?.(tally);
-      return tally.total < cycles;
+      return tally.total < cycles || kinds.some((kind) => tally.cycles[kind] === 0);
     };
     await Promise.all(loops.map((loop) => loop.go(costs, more)));
     return {

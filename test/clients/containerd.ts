@@ -85,12 +85,20 @@ export async function startContainerd(
     async ingested() {
       const folder = join(dir, 'root/io.containerd.content.v1.content/ingest');
       const names = await readdir(folder);
-      const sizes = await Promise.all(
-        names.map(async (name) => (await stat(join(folder, name, 'data'))).size),
-      );
+      const sizes = await Promise.all(names.map((name) => sizeOf(join(folder, name, 'data'))));
       return sizes.reduce((sum, size) => sum + size, 0);
     },
   };
+}
+
+/** The bytes of a file; 0 when a running containerd has yet to make it, or has just taken it away. */
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 /** Requests for `registry` go to `endpoint` first, with its name as `ns=`. */

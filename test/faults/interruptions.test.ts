@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { runInterruptions, type InterruptResult } from '../../bench/interrupt/interrupt.ts';
-import { KINDS } from '../../bench/interrupt/interruptions.ts';
 
 /** As `npm run bench -- interrupt`, with fewer of everything. */
 const CYCLES = 40;
@@ -21,6 +20,7 @@ beforeAll(async () => {
     dir,
     keep: join(dir, 'findings'),
     cycles: CYCLES,
+    kinds: ['kill', 'power cut', 'connection cut'],
     seed: SEED,
     devices: DEVICES,
   });
@@ -39,8 +39,9 @@ it(`runs whole releases and reaches its targets through ${CYCLES} interruptions`
 
 it('was struck by kills, power cuts that lost something, and broken links', () => {
   const { cycles, disk } = result.tally;
-  const struck = KINDS.filter((kind) => cycles[kind] > 0);
-  expect(struck).toEqual(expect.arrayContaining(['kill', 'power cut', 'connection cut']));
+  expect(cycles.kill).toBeGreaterThan(0);
+  expect(cycles['power cut']).toBeGreaterThan(0);
+  expect(cycles['connection cut']).toBeGreaterThan(0);
   expect(disk.lostWrites + disk.lostNames).toBeGreaterThan(0);
 });
 
