@@ -48,7 +48,7 @@ export class ByteQueue {
 
   async #fill(length: number): Promise<void> {
     if (this.#held.length >= length) return;
-    const parts: Uint8Array[] = [this.#held];
+    const parts: Uint8Array[] = this.#held.length > 0 ? [this.#held] : [];
     let size = this.#held.length;
     while (size < length) {
       const next = await this.#source.next();
@@ -56,10 +56,17 @@ export class ByteQueue {
       parts.push(next.value);
       size += next.value.length;
     }
-    this.#held = Buffer.concat(parts, size);
+    // Mostly one part holds all that is asked for.
+    const [first, ...more] = parts;
+    this.#held =
+      first !== undefined && more.length === 0 ? viewOf(first) : Buffer.concat(parts, size);
   }
 
   #cutOff(): StorageError {
     return new StorageError('corrupt', `${this.#what}: it is cut off`);
   }
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

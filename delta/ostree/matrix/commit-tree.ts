@@ -53,10 +53,9 @@ export class CommitTrees {
     for (const [key, { name, paths }] of places) {
       const size = sizes.get(key);
       if (size === undefined) throw lacking(key);
+      const { kind, checksum: of } = name;
       objects.push(
-        name.kind === 'file'
-          ? { ...name, kind: 'file', paths, size }
-          : { ...name, kind: name.kind, paths },
+        kind === 'file' ? { kind, checksum: of, paths, size } : { kind, checksum: of, paths },
       );
     }
     return { commit, objects };

@@ -12,6 +12,7 @@ import { DeltaKernel } from './delta-kernel.ts';
 import type { DeltaObject, FileObject, ObjectSource, TreeObject } from './delta-objects.ts';
 import type { DeltaSink } from './delta-sink.ts';
 import { FileCoder } from './file-coder.ts';
+import { holdingFiles } from './held-content.ts';
 import { PAIR_BYTES } from './match-limits.ts';
 import { inFileOrder, inTreeOrder } from './object-order.ts';
 import { OldFiles } from './old-files.ts';
@@ -104,7 +105,8 @@ export async function buildStaticDelta(input: BuildDeltaInput): Promise<BuiltDel
 }
 
 async function buildParts(input: BuildDeltaInput, folder: string): Promise<PartRun> {
-  const { source, sink, signal, options = {} } = input;
+  const { sink, signal, options = {} } = input;
+  const source = holdingFiles(input.source);
   const streams = new Spool(folder);
   const kernel = await DeltaKernel.compile();
   const { preset = XZ_PRESET, matcher = new KernelMatcher(kernel) } = options;

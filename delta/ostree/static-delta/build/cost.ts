@@ -27,9 +27,18 @@ export async function estimateBytes(
   const total = ranges.reduce((sum, { length }) => sum + length, 0);
   if (total === 0) return 0;
   const sample = await takeSample(content, ranges, total);
-  const packed = deflateRawSync(sample, { level: LEVEL }).length;
+  const packed = deflateRawSync(sample, { level: LEVEL, ...memoryFor(sample.length) }).length;
   const floor = (sample.length / RUN_BYTES) * (RUN_BITS / 8);
   return Math.max(packed - floor, 1) * (total / sample.length);
+}
+
+/**
+ * A window and tables of zlib's that are as large as the sample needs: those of 32 KiB and more, made and
+ * cleared for each of many small files, cost more than what they find.
+ */
+function memoryFor(bytes: number): { readonly windowBits: number; readonly memLevel: number } {
+  const windowBits = Math.max(9, Math.min(15, Math.ceil(Math.log2(bytes))));
+  return { windowBits, memLevel: windowBits - 7 };
 }
 
 async function takeSample(
