@@ -19,6 +19,8 @@ export interface Metrics {
   readonly checkSeconds: Histogram;
   /** `plan`: delta, chunks or full. */
   readonly bytesSaved: Counter<'plan'>;
+  readonly updateBytes: Counter<'plan'>;
+  readonly updateWireBytes: Counter<'plan'>;
   /** `result`: hit, partial, miss, stale, error. */
   readonly cacheRequests: Counter<'result'>;
   readonly cacheFillInflight: Gauge;
@@ -114,6 +116,18 @@ function checkMetrics(registers: Registry[]) {
     bytesSaved: new Counter({
       name: 'rivulet_bytes_saved_total',
       help: 'Bytes of whole images less those fetched instead, of updates reported as applied.',
+      labelNames: ['plan'] as const,
+      registers,
+    }),
+    updateBytes: new Counter({
+      name: 'rivulet_update_bytes_total',
+      help: 'Bytes of bodies of updates reported as healthy with their bytes on the wire.',
+      labelNames: ['plan'] as const,
+      registers,
+    }),
+    updateWireBytes: new Counter({
+      name: 'rivulet_update_wire_bytes_total',
+      help: 'Bytes on the wire of updates reported as healthy, with all tries before, both ways, TLS included.',
       labelNames: ['plan'] as const,
       registers,
     }),
