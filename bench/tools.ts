@@ -14,7 +14,8 @@ export interface Tool {
 
 /**
  * Looks for a program: at the path in `RIVULET_<NAME>`, on the PATH, in Go's folder for installed
- * programs. `versionArgs` make it print its version. Undefined when it is not there.
+ * programs. `versionArgs` make it print its version. Undefined when it is not there; throws when the variable
+ * names what can't be run.
  */
 export async function findTool(
   name: string,
@@ -43,8 +44,13 @@ export async function needTool(
 }
 
 async function findExecutable(name: string): Promise<string | undefined> {
-  const given = process.env[`RIVULET_${name.toUpperCase()}`];
-  if (given !== undefined && given !== '') return given;
+  const variable = `RIVULET_${name.toUpperCase()}`;
+  const given = process.env[variable];
+  if (given !== undefined && given !== '') {
+    if ((await firstExecutable([given])) !== undefined) return given;
+    const remedy = `correct it, or unset it to look for ${name} on the PATH`;
+    throw new Error(`${variable}: no program that can be run at ${given}: ${remedy}`);
+  }
   const found = await firstExecutable(onPath(name));
   if (found !== undefined) return found;
   const go = await firstExecutable(onPath('go'));

@@ -17,6 +17,10 @@ export interface MinioServer {
   readonly client: Client;
   /** Makes a bucket of a fresh name. */
   makeBucket(): Promise<string>;
+  /** Kills the process; its data stay. */
+  halt(): Promise<void>;
+  /** Starts it again after {@link halt}, at the same address. */
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -28,28 +32,30 @@ export async function startMinio(path: string): Promise<MinioServer> {
   const port = await freePort();
   const accessKey = `key${randomBytes(8).toString('hex')}`;
   const secretKey = randomBytes(20).toString('hex');
-  const child = spawn(
-    path,
-    [
-      'server',
-      '--quiet',
-      '--address',
-      `127.0.0.1:${port}`,
-      '--console-address',
-      '127.0.0.1:0',
-      folder,
-    ],
-    {
-      stdio: 'ignore',
-      env: {
-        ...process.env,
-        MINIO_ROOT_USER: accessKey,
-        MINIO_ROOT_PASSWORD: secretKey,
-        MINIO_UPDATE: 'off',
-        CI: '',
+  const launch = (): ChildProcess =>
+    spawn(
+      path,
+      [
+        'server',
+        '--quiet',
+        '--address',
+        `127.0.0.1:${port}`,
+        '--console-address',
+        '127.0.0.1:0',
+        folder,
+      ],
+      {
+        stdio: 'ignore',
+        env: {
+          ...process.env,
+          MINIO_ROOT_USER: accessKey,
+          MINIO_ROOT_PASSWORD: secretKey,
+          MINIO_UPDATE: 'off',
+          CI: '',
+        },
       },
-    },
-  );
+    );
+  let child = launch();
   const client = new Client({
     endPoint: '127.0.0.1',
     port,
@@ -59,8 +65,13 @@ export async function startMinio(path: string): Promise<MinioServer> {
     region: REGION,
     retryOptions: { disableRetry: true },
   });
+  const halt = (): Promise<void> => end(child);
+  const resume = async (): Promise<void> => {
+    child = launch();
+    await untilReady(client, child);
+  };
   const stop = async (): Promise<void> => {
-    await end(child);
+    await halt();
     await remove();
   };
   const endpoint = `http://127.0.0.1:${port}`;
@@ -75,7 +86,8 @@ export async function startMinio(path: string): Promise<MinioServer> {
     await client.makeBucket(bucket, REGION);
     return bucket;
   };
-  return { endpoint, region: REGION, accessKey, secretKey, client, makeBucket, stop };
+  const account = { region: REGION, accessKey, secretKey };
+  return { endpoint, ...account, client, makeBucket, halt, resume, stop };
 }
 
 async function untilReady(client: Client, child: ChildProcess): Promise<void> {

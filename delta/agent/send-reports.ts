@@ -1,6 +1,7 @@
 import { expectNoPortal, statusError } from './answers.ts';
 import { readAll, type HttpAnswer, type HttpClient } from './http.ts';
-import type { EventsRequest, ReportedEvent } from './protocol.ts';
+import { forOlderServer } from './older-server.ts';
+import type { EventsRequest } from './protocol.ts';
 import type { QueuedReport, ReportQueue } from './reports.ts';
 import { DeviceError, toDeviceError } from './errors.ts';
 
@@ -58,9 +59,8 @@ async function post(batch: Batch, env: SendEnv): Promise<'taken' | 'refused' | '
     const url = `${server}/v1/decisions/${encodeURIComponent(decisionId)}/events`;
     try {
       let answer = await postOnce(url, report, env);
-      if (answer.status === 400 && report.events.some(tellsWire)) {
-        answer = await postOnce(url, { ...report, events: report.events.map(withoutWire) }, env);
-      }
+      const older = answer.status === 400 ? forOlderServer(report) : undefined;
+      if (older !== undefined) answer = await postOnce(url, older, env);
       if (answer.status >= 200 && answer.status < 300) return 'taken';
       if (FINAL.has(answer.status)) return 'refused';
       env.onWarning(`${statusError(answer, url).message}; reports stay queued`);
@@ -87,13 +87,4 @@ async function postOnce(url: string, report: EventsRequest, env: SendEnv): Promi
   expectNoPortal(answer, url);
   await readAll(answer, MAX_ANSWER_BYTES);
   return answer;
-}
-
-function tellsWire({ wireBytes }: ReportedEvent): boolean {
-  return wireBytes !== undefined;
-}
-
-/** As servers of before `wireBytes` take it. */
-function withoutWire(event: ReportedEvent): ReportedEvent {
-  return { ...event, wireBytes: undefined };
 }

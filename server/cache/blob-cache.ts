@@ -1,5 +1,4 @@
 import type { Digest } from '../../storage/digest.ts';
-import { isStorageError } from '../../storage/errors.ts';
 import type { RepoName } from '../../storage/names.ts';
 import type { ByteRange, IoOptions } from '../../storage/object-store.ts';
 import { BUFFER_BYTES } from '../http/send-blob.ts';
@@ -8,10 +7,11 @@ import type { BlobEntry } from './blob-entry.ts';
 import { BlobLease, type BlobLeaseOptions } from './blob-lease.ts';
 import { BlockReads } from './block-reads.ts';
 import { OpenBlobs, type OpenBlobsOptions } from './open-blobs.ts';
+import { passReason } from './store-away.ts';
 import type { OpenAtOrigin, OriginBlob } from './upstream-blobs.ts';
 
 export interface BlobCacheOptions extends Omit<OpenBlobsOptions, 'reads' | 'metrics'> {
-  readonly metrics: Pick<Metrics, 'cacheRequests' | 'cacheFillInflight'>;
+  readonly metrics: Pick<Metrics, 'cacheRequests' | 'cacheFillInflight' | 'cachePassed'>;
 }
 
 /** Bytes of the buffers of all transfers together; each has its share, within bounds. */
@@ -61,26 +61,40 @@ export class BlobCache {
    * here was fetched for this request, which is a miss.
    */
   async lease(blob: OriginBlob, first: ByteRange, fresh = false): Promise<BlobLease> {
-    const { blobs, retry, logger } = this.#options;
+    const { blobs, retry, logger, metrics } = this.#options;
     const { digest, size } = blob;
     const open: OpenAtOrigin = (range, options) => (blob.from ?? blobs).open(blob, range, options);
     const source = { open, digest, size, retry };
-    const common = { source, reads: this.#reads, logger };
+    let passes = false;
+    const onPass = (why: unknown): void => {
+      const reason = passReason(why);
+      if (passes || reason === undefined) return;
+      passes = true;
+      logger.debug({ digest, err: why }, 'the blob passes through without being kept');
+      metrics.cachePassed.inc({ reason });
+    };
+    const common = { source, reads: this.#reads, logger, onPass };
     let entry: BlobEntry;
     try {
       entry = await this.#open.hold(blob, first);
-    } catch (error) {
-      if (!isStorageError(error, 'no_space')) throw error;
-      logger.warn({ digest, err: error }, 'no room: the blob passes through without being kept');
-      this.#options.metrics.cacheRequests.inc({ result: 'miss' });
+    } catch (unkept) {
+      const reason = passReason(unkept);
+      if (reason === undefined) throw unkept;
+      // A bucket that is away was told of when it went.
+      if (reason === 'no_space') {
+        logger.warn({ digest, err: unkept }, 'no room: the blob passes through without being kept');
+      }
+      metrics.cacheRequests.inc({ result: 'miss' });
       const relieve = (): Promise<boolean> => Promise.resolve(false);
-      return this.#lend({ ...common, fill: undefined, relieve }, first, () => undefined);
+      const lease = { ...common, fill: undefined, unkept, relieve };
+      return this.#lend(lease, first, () => undefined);
     }
     this.#countRequest(entry, first, fresh);
     const relieve = (): Promise<boolean> => this.#open.relieve(entry);
     const waits = entry.fill?.file.has(first) === false ? 1 : 0;
     this.#waiting += waits;
-    return this.#lend({ ...common, fill: entry.fill, relieve }, first, () => {
+    const lease = { ...common, fill: entry.fill, unkept: undefined, relieve };
+    return this.#lend(lease, first, () => {
       this.#waiting -= waits;
       this.#open.release(entry);
     });

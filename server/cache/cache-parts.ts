@@ -22,6 +22,7 @@ import { openSources, readTls, type RegistrySource } from './registries/sources.
 import { Releases } from './releases.ts';
 import { ReportSender } from './report-sender.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { StorePauses } from './store-health.ts';
 import { startSweep } from './start-sweep.ts';
 import { Upstream, type UpstreamOptions } from './upstream.ts';
 import type { UpstreamTls } from './upstream-agents.ts';
@@ -35,6 +36,8 @@ const FILL_RETRY: RetryPolicy = { attempts: 5, pauseMs: 200, maxPauseMs: 2000 };
 export interface CacheTuning {
   readonly clock?: Clock | undefined;
   readonly fillRetry?: RetryPolicy | undefined;
+  /** Between looks at a bucket that is away. */
+  readonly storePauses?: StorePauses | undefined;
   /** How long the origin may send nothing. */
   readonly progressMs?: number | undefined;
 }
@@ -79,9 +82,11 @@ export async function openParts(
   });
   const catalog = await openCacheCatalog(join(config.data, 'cache.sqlite'));
   opened.push(() => catalog.close());
-  const blobPlace = await openBlobStore(config, catalog);
   const contract = await loadContract();
   const metrics = createMetrics();
+  const pauses = tuning.storePauses;
+  const blobPlace = await openBlobStore({ config, catalog, metrics, logger, pauses });
+  opened.push(() => blobPlace.close());
   const onBytes = (count: number): void => {
     metrics.originBytes.inc(count);
   };
@@ -103,7 +108,8 @@ export async function openParts(
   const knownFiles = await KnownFiles.open({ ...base, ostreeFiles, budgetBytes });
   opened.push(() => knownFiles.flush());
   const otherBytes = (): number => knownFiles.bytes;
-  const kept = { store: blobPlace.store, budgetBytes, isPinned, otherBytes };
+  const { store, assertWritable } = blobPlace;
+  const kept = { store, assertWritable, budgetBytes, isPinned, otherBytes };
   const blobs = new BlobCache({ ...base, ...kept, blobs: source, retry });
   opened.push(() => blobs.close());
   const isOpen = (digest: Digest): boolean => blobs.isOpen(digest);

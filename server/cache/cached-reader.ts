@@ -6,7 +6,8 @@ import type { RangeReader } from '../http/send-blob.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { BlockReads } from './block-reads.ts';
 import type { Fill, Reader } from './fill.ts';
-import { passRange, passRest, type PassThroughOptions } from './pass-through.ts';
+import { passRange, passRest, type BegunPass, type PassThroughOptions } from './pass-through.ts';
+import { passReason, StoreAwayError } from './store-away.ts';
 
 /** A block that goes bad on disk that often in a row is a fault of the disk. */
 const MAX_READ_TRIES = 3;
@@ -21,6 +22,10 @@ export interface CachedReaderOptions {
   readonly logger: Logger;
   /** Tries to free disk space for the blob; true when some was freed. */
   readonly relieve: () => Promise<boolean>;
+  /** Told when a transfer passes through, with the error that is the reason. */
+  readonly onPass: (why: unknown) => void;
+  /** The first range, when its first bytes have passed already. */
+  readonly begun: BegunPass | undefined;
 }
 
 /**
@@ -46,7 +51,11 @@ export class CachedReader implements RangeReader {
   async send(index: number, body: BodyWriter): Promise<void> {
     const range = this.#ranges[index];
     if (range === undefined) throw new RangeError(`no range ${index}`);
-    const { fill } = this.#options;
+    const { fill, begun } = this.#options;
+    if (begun !== undefined && index === 0) {
+      for await (const part of begun.parts) await body.bytes(part);
+      return;
+    }
     if (fill === undefined) {
       await this.#pass(range, range.start, body);
       return;
@@ -87,9 +96,12 @@ export class CachedReader implements RangeReader {
     return this.#reader;
   }
 
-  /** Writes a part of one block; returns where it stopped, before the end when there is no room for it. */
+  /**
+   * Writes a part of one block; returns where it stopped: before the end when there is no room for it, or
+   * the bucket is away.
+   */
   async #sendPart(fill: Fill, reader: Reader, part: ByteRange, body: BodyWriter): Promise<number> {
-    const { reads, logger, relieve } = this.#options;
+    const { reads, logger } = this.#options;
     const block = Math.floor(part.start / BLOCK_BYTES);
     let at = part.start;
     let relieved = false;
@@ -97,14 +109,18 @@ export class CachedReader implements RangeReader {
       try {
         await fill.ready(reader, block, this.#signal);
       } catch (error) {
-        if (!isStorageError(error, 'no_space')) throw error;
-        if (relieved || !(await relieve())) return at;
+        if (passReason(error) === undefined) throw error;
+        if (!(await this.#relieve(error, relieved))) return at;
         relieved = true;
         continue;
       }
       try {
         at = await this.#sendSome(fill, block, { ...part, start: at }, body);
       } catch (error) {
+        if (error instanceof StoreAwayError) {
+          this.#options.onPass(error);
+          return at;
+        }
         const damaged = isStorageError(error, 'corrupt') || isStorageError(error, 'missing');
         faults += 1;
         if (!damaged || faults >= MAX_READ_TRIES) throw error;
@@ -113,6 +129,15 @@ export class CachedReader implements RangeReader {
       }
     }
     return at;
+  }
+
+  /** True when there is room now for what could not be kept, and was not before; else it passes through. */
+  async #relieve(why: unknown, relieved: boolean): Promise<boolean> {
+    const { relieve, onPass } = this.#options;
+    const isFull = !relieved && !(why instanceof StoreAwayError);
+    if (isFull && (await relieve())) return true;
+    onPass(why);
+    return false;
   }
 
   /** Writes as much of a block's part as there is room for; returns where it stopped. */
@@ -138,14 +163,31 @@ export class CachedReader implements RangeReader {
 
   /** The rest of a range from byte `start`, straight from the origin. */
   async #pass(range: ByteRange, start: number, body: BodyWriter): Promise<void> {
-    const { fill, source } = this.#options;
+    const { source } = this.#options;
     const options = { ...source, signal: this.#signal };
     const { endExclusive } = range;
     const whole = range.start === 0 && endExclusive === source.size;
-    const before = start === 0 ? [] : (fill?.file.read({ start: 0, endExclusive: start }) ?? []);
     const parts = whole
-      ? passRest(start, before, options)
+      ? passRest(start, this.#before(start, options), options)
       : passRange({ start, endExclusive }, options);
     for await (const part of parts) await body.bytes(part);
+  }
+
+  /** The blob's bytes up to `end`: from the store, and from where that can't be read, from the origin. */
+  async *#before(
+    end: number,
+    options: PassThroughOptions,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    let start = 0;
+    if (end === 0) return;
+    try {
+      for await (const part of this.#options.fill?.file.read({ start, endExclusive: end }) ?? []) {
+        yield part;
+        start += part.length;
+      }
+    } catch (error) {
+      if (!(error instanceof StoreAwayError)) throw error;
+      yield* passRange({ start, endExclusive: end }, options);
+    }
   }
 }

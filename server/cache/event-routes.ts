@@ -54,9 +54,8 @@ async function report(x: Exchange, options: EventRouteOptions, id: string): Prom
   const { region } = cameBy(x, contract);
   if (reports.queued === 0) {
     try {
-      const path = `/v1/decisions/${decision}/events`;
       const { signal } = x;
-      const answer = await origin.forward({ path, device, region, body: bytes, signal });
+      const answer = await origin.report(decision, { device, region, body: bytes, signal });
       sendOriginAnswer(x.res, answer);
       return;
     } catch (error) {

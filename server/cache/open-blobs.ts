@@ -19,6 +19,8 @@ const MAX_IDLE_OPEN = 64;
 
 export interface OpenBlobsOptions {
   readonly store: SparseStore;
+  /** Throws `StoreAwayError` while the store takes nothing. */
+  readonly assertWritable: () => void;
   readonly catalog: CacheCatalog;
   readonly blobs: UpstreamBlobs;
   readonly budgetBytes: number;
@@ -74,7 +76,7 @@ export class OpenBlobs {
 
   /**
    * Takes hold of a blob, opens it if need be and makes room for what the range lacks. Throws
-   * `no_space` when there is none, `unavailable`. Release it.
+   * `no_space` when there is none, `unavailable`, `StoreAwayError`. Release it.
    */
   async hold({ digest, size, path, from }: OriginBlob, range: ByteRange): Promise<BlobEntry> {
     let entry = this.#entries.get(digest);
@@ -134,12 +136,16 @@ export class OpenBlobs {
     }
   }
 
-  /** Makes room for what the range lacks; `no_space` when there is none within the budget. */
+  /**
+   * Makes room for what the range lacks; `no_space` when there is none within the budget, `StoreAwayError`
+   * when the store takes nothing.
+   */
   async #reserve(entry: BlobEntry, fill: Fill, range: ByteRange): Promise<void> {
     const lacking = fill.file
       .missing(range)
       .reduce((sum, { start, endExclusive }) => sum + endExclusive - start, 0);
     if (lacking === 0) return;
+    this.#options.assertWritable();
     entry.reserved += lacking;
     if (await this.#eviction.fit(entry.digest)) return;
     entry.reserved -= lacking;

@@ -1,11 +1,13 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
+import { forOlderServer } from '../../delta/agent/older-server.ts';
 import {
   AGE_HEADER,
   CACHE_URL_HEADER,
   DEVICE_HEADER,
   REASON_HEADER,
   REGION_HEADER,
+  type EventsRequest,
 } from '../../delta/agent/protocol.ts';
 import { Turns } from '../ostree/turns.ts';
 import type { Upstream } from './upstream.ts';
@@ -73,6 +75,19 @@ export class OriginApi {
       if (typeof value === 'string') passed[name] = value;
     }
     return { status: answer.status, headers: passed, body: bytes };
+  }
+
+  /**
+   * As {@link forward}, a report of that decision, whose body was checked when it came. An origin of before
+   * `wireBytes`, which refuses the field, gets it without.
+   */
+  async report(decision: string, request: Omit<DeviceRequest, 'path'>): Promise<OriginAnswer> {
+    const path = `/v1/decisions/${decision}/events`;
+    const answer = await this.forward({ ...request, path });
+    if (answer.status !== 400) return answer;
+    const older = forOlderServer(JSON.parse(request.body.toString()) as EventsRequest);
+    if (older === undefined) return answer;
+    return this.forward({ ...request, path, body: Buffer.from(JSON.stringify(older)) });
   }
 }
 

@@ -1,7 +1,9 @@
 import { DigestHasher, digestAlgorithm, type Digest } from '../../storage/digest.ts';
-import { StorageError } from '../../storage/errors.ts';
+import { isStorageError, StorageError } from '../../storage/errors.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
+import { HttpError } from '../http/errors.ts';
 import { pause, pauseAfter, type RetryPolicy } from './retry.ts';
+import { StoreAwayError } from './store-away.ts';
 import type { OpenAtOrigin } from './upstream-blobs.ts';
 
 export interface PassThroughOptions {
@@ -62,4 +64,42 @@ export async function* passRest(
     });
   }
   if (held !== undefined) yield held;
+}
+
+/** A range that passes through and whose first bytes are there. */
+export interface BegunPass {
+  /** All of the range. */
+  readonly parts: AsyncGenerator<Buffer, void, undefined>;
+  /** Ends the transfer, however far it is. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Begins to pass a range of a blob, which could not be kept for the reason `why`: an origin that is gone
+ * is an error here. Throws `HttpError` `unavailable` that names both when the bucket is away as well.
+ */
+export async function beginPass(
+  range: ByteRange,
+  options: PassThroughOptions,
+  why: unknown,
+): Promise<BegunPass> {
+  const { size, digest } = options;
+  const isWhole = range.start === 0 && range.endExclusive === size;
+  const source = isWhole ? passRest(0, [], options) : passRange(range, options);
+  try {
+    const first = await source.next();
+    const parts = async function* (): AsyncGenerator<Buffer, void, undefined> {
+      if (first.done !== true) yield first.value;
+      yield* source;
+    };
+    const close = async (): Promise<void> => {
+      await source.return();
+    };
+    return { parts: parts(), close };
+  } catch (error) {
+    if (!isStorageError(error, 'unavailable') || !(why instanceof StoreAwayError)) throw error;
+    const cause = new AggregateError([why, error], `${why.message}, and the origin is gone`);
+    const text = `${digest}: neither the bucket of this cache nor its origin answers: try again later`;
+    throw new HttpError('unavailable', text, { cause, detail: { failing: ['store', 'origin'] } });
+  }
 }

@@ -110,11 +110,9 @@ export class ReportSender {
   }
 
   async #send({ decision, device, region, body }: QueuedReport): Promise<SendOutcome> {
-    const path = `/v1/decisions/${decision}/events`;
     try {
       const { signal } = this.#abort;
-      const { status, headers } = await this.#options.origin.forward({
-        path,
+      const { status, headers } = await this.#options.origin.report(decision, {
         device,
         region,
         body,

@@ -14,6 +14,7 @@ import type { KnownFiles } from './ostree/known-files.ts';
 import type { RegistrySource } from './registries/sources.ts';
 import type { Releases } from './releases.ts';
 import type { ReportSender } from './report-sender.ts';
+import { PROBE_MS } from './store-health.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface StatusRouteOptions {
@@ -30,9 +31,6 @@ export interface StatusRouteOptions {
   readonly contract: Contract;
   readonly metrics: Metrics;
 }
-
-/** A bucket that takes longer counts as no answer. */
-const PROBE_MS = 3000;
 
 type Handler = (x: Exchange, options: StatusRouteOptions) => Promise<void>;
 
@@ -120,20 +118,20 @@ function sendOk({ res }: Exchange): Promise<void> {
   return Promise.resolve();
 }
 
-/** A cache is ready without its origin: that is what it is for. */
+/** A cache is ready without its origin, that is what it is for, and without its bucket: blobs pass through. */
 async function sendReady(x: Exchange, options: StatusRouteOptions): Promise<void> {
-  const signal = AbortSignal.any([x.signal, AbortSignal.timeout(PROBE_MS)]);
-  await probe('catalog', options.catalog.ping());
-  await probe('store', options.blobPlace.check(signal));
-  await sendOk(x);
-}
-
-async function probe(part: string, answer: Promise<void>): Promise<void> {
   try {
-    await answer;
+    await options.catalog.ping();
   } catch (cause) {
-    throw new HttpError('unavailable', 'not ready', { cause, detail: { failing: [part] } });
+    throw new HttpError('unavailable', 'not ready', { cause, detail: { failing: ['catalog'] } });
   }
+  const signal = AbortSignal.any([x.signal, AbortSignal.timeout(PROBE_MS)]);
+  const isHere = await options.blobPlace.check(signal).then(
+    () => true,
+    () => false,
+  );
+  const health = { status: 'ok', ...(!isHere && { away: ['store'] }) };
+  sendJson(x.res, 200, health, { 'Cache-Control': 'no-store' });
 }
 
 async function sendMetrics({ res }: Exchange, options: StatusRouteOptions): Promise<void> {

@@ -19,9 +19,15 @@ export interface Metrics {
   readonly checkSeconds: Histogram;
   /** `plan`: delta, chunks or full. */
   readonly bytesSaved: Counter<'plan'>;
+  readonly updateBytes: Counter<'plan'>;
+  readonly updateWireBytes: Counter<'plan'>;
   /** `result`: hit, partial, miss, stale, error. */
   readonly cacheRequests: Counter<'result'>;
   readonly cacheFillInflight: Gauge;
+  /** `reason`: no_space or store_away. */
+  readonly cachePassed: Counter<'reason'>;
+  /** Of a cache's bucket, by what is asked of it, read or write: 0 while it is away. */
+  readonly cacheStoreUp: Gauge<'verb'>;
   /** Of a cache's upstreams, by their configured name: 1 when the last request was answered. */
   readonly upstreamReachable: Gauge<'upstream'>;
   /** When it last answered. */
@@ -113,6 +119,18 @@ function checkMetrics(registers: Registry[]) {
       labelNames: ['plan'] as const,
       registers,
     }),
+    updateBytes: new Counter({
+      name: 'rivulet_update_bytes_total',
+      help: 'Bytes of bodies of updates reported as healthy with their bytes on the wire.',
+      labelNames: ['plan'] as const,
+      registers,
+    }),
+    updateWireBytes: new Counter({
+      name: 'rivulet_update_wire_bytes_total',
+      help: 'Bytes on the wire of updates reported as healthy, with all tries before, both ways, TLS included.',
+      labelNames: ['plan'] as const,
+      registers,
+    }),
   };
 }
 
@@ -127,6 +145,18 @@ function cacheMetrics(registers: Registry[]) {
     cacheFillInflight: new Gauge({
       name: 'rivulet_cache_fill_inflight',
       help: 'Fills from the origin that are running.',
+      registers,
+    }),
+    cachePassed: new Counter({
+      name: 'rivulet_cache_passed_total',
+      help: 'Transfers of blobs that passed through without being kept: for want of space, or of the bucket.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    cacheStoreUp: new Gauge({
+      name: 'rivulet_cache_store_up',
+      help: 'Whether the bucket of this cache can be used, by what is asked of it: read or write.',
+      labelNames: ['verb'] as const,
       registers,
     }),
     upstreamReachable: new Gauge({

@@ -19,6 +19,7 @@ import type { OstreeCheckService } from './ostree/check.ts';
 import { checkLabels, type DecideOutcome } from './outcome.ts';
 import { countSavings, type SavingsOptions } from './savings.ts';
 import { serverBases } from './server-bases.ts';
+import { countCosts } from './update-costs.ts';
 
 export interface DeviceHandlersOptions {
   readonly checks: CheckService;
@@ -26,7 +27,7 @@ export interface DeviceHandlersOptions {
   readonly catalog: Pick<Catalog, 'fleet'>;
   /** What servers are called in plans. */
   readonly servers: Pick<ServerConfig, 'publicUrl' | 'regions'>;
-  readonly metrics: Pick<Metrics, 'checks' | 'checkSeconds'>;
+  readonly metrics: Pick<Metrics, 'checks' | 'checkSeconds' | 'updateBytes' | 'updateWireBytes'>;
   readonly savings: SavingsOptions;
   readonly clock: Clock;
   readonly authorize?: Access['api'] | undefined;
@@ -63,7 +64,7 @@ export async function checkForUpdate(
 
 /** `POST /v1/decisions/{id}/events`. */
 export async function reportEvents(
-  { catalog, savings, clock, authorize }: DeviceHandlersOptions,
+  { catalog, savings, metrics, clock, authorize }: DeviceHandlersOptions,
   request: ApiRequest,
   res: Response,
 ): Promise<void> {
@@ -74,6 +75,7 @@ export async function reportEvents(
   authorize?.(request.req, { pull: body.decision.product });
   const incoming = { decisionId, deviceId, body, region };
   const added = await fileEvents(catalog.fleet, incoming, clock);
+  countCosts(metrics, added);
   await countSavings(savings, body, added, { signal: request.signal });
   res.json({ recorded: added.length });
 }

@@ -3,7 +3,7 @@ import type { Response } from 'express';
 import type { ReleasesResponse } from '../../delta/agent/protocol.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { DeltaRow, DeltaState } from '../../storage/catalog/delta-catalog.ts';
-import type { DeviceKind } from '../../storage/catalog/fleet-catalog.ts';
+import type { DeviceKind, DeviceRow, UpdateCost } from '../../storage/catalog/fleet-catalog.ts';
 import type { Release } from '../../storage/catalog/repository-catalog.ts';
 import { digestOf, parseDigest } from '../../storage/digest.ts';
 import { parseRepoName, parseTag } from '../../storage/names.ts';
@@ -81,10 +81,13 @@ export async function listDevices(
   const kind = query.text('lastKind', 'DeviceKind') as DeviceKind | undefined;
   const last = id === undefined ? undefined : { id, kind };
   const rows = await catalog.fleet.devices({ last, limit: limit + 1 });
-  const devices = rows.slice(0, limit);
-  const end = devices.at(-1);
+  const page = rows.slice(0, limit);
+  const end = page.at(-1);
   const next =
     rows.length > limit ? nextPage(request, { last: end?.id, lastKind: end?.kind }) : undefined;
+  const costs = await catalog.fleet.lastCosts([...new Set(page.map((device) => device.id))]);
+  const byDevice = new Map(costs.map((cost) => [`${cost.kind} ${cost.deviceId}`, cost]));
+  const devices = page.map((row) => deviceView(row, byDevice.get(`${row.kind} ${row.id}`)));
   sendPage(res, next, { devices });
 }
 
@@ -109,6 +112,12 @@ function deltaView(row: DeltaRow) {
   return result === undefined
     ? row
     : { ...row, result: { ...result, ratio: result.size / Math.max(1, result.fullSize) } };
+}
+
+function deviceView(device: DeviceRow, cost: UpdateCost | undefined) {
+  if (cost === undefined) return device;
+  const { to, type, plan, bytes, wireBytes, atMs } = cost;
+  return { ...device, lastUpdate: { to, type, plan, bytes, wireBytes, atMs } };
 }
 
 function headView({ repo, tag, digest, id, pushedMs }: Release) {

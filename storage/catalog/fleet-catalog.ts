@@ -72,6 +72,14 @@ export interface DeviceEvent {
   readonly message?: string | undefined;
 }
 
+/** What an update cost a device, by its last event that told of bytes. */
+export interface UpdateCost extends Pick<DeviceEvent, 'type' | 'atMs' | 'plan' | 'wireBytes'> {
+  readonly deviceId: string;
+  readonly kind: DeviceKind;
+  readonly to: Digest | OstreeChecksum;
+  readonly bytes: number;
+}
+
 /** Devices that have all of it in common. */
 export interface DeviceCount extends Pick<DeviceFacts, 'product' | 'region'> {
   readonly kind: DeviceKind;
@@ -121,4 +129,6 @@ export interface FleetCatalog {
    */
   report(decisionId: string, events: readonly DeviceEvent[]): Promise<readonly number[]>;
   events(decisionId: string): Promise<readonly DeviceEvent[]>;
+  /** The last update of each of these devices that told of bytes, once for each kind; by id, then kind. */
+  lastCosts(deviceIds: readonly string[]): Promise<readonly UpdateCost[]>;
 }

@@ -37,6 +37,8 @@ export interface S3Patience {
   readonly idleMs?: number | undefined;
   /** The pause before the second try of a request; 100 unless given. */
   readonly baseDelayMs?: number | undefined;
+  /** Tries of one request; 5 unless given. */
+  readonly attempts?: number | undefined;
 }
 
 export interface S3Request {
@@ -79,7 +81,7 @@ export class S3Connection {
     const url = parseEndpoint(account.endpoint);
     const { patience = {} } = account;
     this.retrying = {
-      attempts: ATTEMPTS,
+      attempts: patience.attempts ?? ATTEMPTS,
       baseDelayMs: patience.baseDelayMs ?? BASE_DELAY_MS,
       maxElapsedMs: MAX_ELAPSED_MS,
       budget: new RetryBudget(),
@@ -105,7 +107,7 @@ export class S3Connection {
     work: (client: Client) => Promise<T>,
     options: Pick<RetryOptions, 'attempts'> = {},
   ): Promise<T> {
-    const { attempts = ATTEMPTS } = options;
+    const { attempts = this.retrying.attempts } = options;
     return this.#again(attempts, what, signal, () =>
       this.#call.run({ signal, what }, () => work(this.#client)),
     );
@@ -114,7 +116,7 @@ export class S3Connection {
   /** Sends one presigned request; any status but 200, 204 and 206 is an error. The caller consumes the answer. */
   async send(request: S3Request): Promise<http.IncomingMessage> {
     const { signal, what } = request;
-    return this.#again(ATTEMPTS, what, signal, () => {
+    return this.#again(this.retrying.attempts, what, signal, () => {
       if (request.hedge !== true) return this.#sendOnce(request);
       return hedged(
         this.#hedging,
@@ -128,7 +130,7 @@ export class S3Connection {
   }
 
   #again<T>(
-    attempts: number,
+    attempts: number | undefined,
     what: string,
     signal: AbortSignal | undefined,
     work: () => Promise<T>,

@@ -15,6 +15,8 @@ export interface BucketStoreOptions {
   /** Maps of blocks, in the cache's catalog. */
   readonly maps: CachedMaps;
   readonly owner: SparseOwner;
+  /** Put before the blocks of each blob. */
+  readonly guard?: ((blocks: BlockPlace) => BlockPlace) | undefined;
 }
 
 /**
@@ -31,7 +33,8 @@ export class BucketStore implements SparseStore {
   async open(digest: Digest, size: number): Promise<SparseBlob> {
     checkSize(digest, size);
     const map = await this.readMap(digest, size);
-    return new SparseBlob(new ObjectPlace(this.#options, digest), digest, size, map);
+    const blocks = new ObjectPlace(this.#options, digest);
+    return new SparseBlob(this.#options.guard?.(blocks) ?? blocks, digest, size, map);
   }
 
   async readMap(digest: Digest, size: number): Promise<BlockMap | undefined> {

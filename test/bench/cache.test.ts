@@ -57,4 +57,11 @@ describe.skipIf(TOOLS.map(needTool).includes(undefined))('npm run bench -- cache
       /no cache harbor: there are rivulet, distribution, zot/,
     );
   });
+
+  it('names the path of a peer at which there is no program', async () => {
+    const env = { ...process.env, RIVULET_REGISTRY: '/nowhere/registry' };
+    await expect(run(process.execPath, [BENCH, 'cache', '--quick'], { env })).rejects.toThrow(
+      /RIVULET_REGISTRY: no program that can be run at \/nowhere\/registry: correct it/,
+    );
+  });
 });

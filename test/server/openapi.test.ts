@@ -131,9 +131,17 @@ describe('what a live server answers', () => {
         from: named('v1'),
         to: decision.target.digest,
       },
-      events: [{ seq: 1, type: 'downloading', atMs: 1, plan: 'delta' }],
+      events: [
+        { seq: 1, type: 'downloading', atMs: 1, plan: 'delta' },
+        { seq: 2, type: 'applied', atMs: 2, plan: 'delta', bytes: 10, wireBytes: 14 },
+      ],
     });
     expect(contract.faults('EventsResponse', await filed.json())).toEqual([]);
+    const listed: unknown = await (await fetch(`${origin.server.url}/v1/devices`)).json();
+    expect(contract.faults('DevicesResponse', listed)).toEqual([]);
+    expect(listed).toMatchObject({
+      devices: [{ lastUpdate: { to: decision.target.digest, bytes: 10, wireBytes: 14 } }],
+    });
   });
 
   it.each([

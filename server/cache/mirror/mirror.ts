@@ -6,6 +6,7 @@ import type { Logger } from '../../observe/logger.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 import type { Releases } from '../releases.ts';
 import { Repeater } from '../repeater.ts';
+import { StoreAwayError } from '../store-away.ts';
 import type { MirrorGate } from './gate.ts';
 import type { MirrorItem } from './item.ts';
 import type { MirrorPlan, MirrorPlanner } from './planner.ts';
@@ -169,7 +170,7 @@ export class Mirror {
       }
       this.#fault = { name, message: messageOf(error), atMs: clock() };
       logger.warn({ kind, name, err: error }, 'cannot mirror');
-      return !isStorageError(error, 'unavailable');
+      return !isStorageError(error, 'unavailable') && !(error instanceof StoreAwayError);
     } finally {
       this.#fetching = undefined;
     }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 
 import type { CachedOstreeFile } from '../../../storage/catalog/cache-ostree-files.ts';
 import { verifyBytes, type Digest } from '../../../storage/digest.ts';
-import { isStorageError, StorageError, type StorageErrorCode } from '../../../storage/errors.ts';
+import { StorageError, type StorageErrorCode } from '../../../storage/errors.ts';
 import type { RepoName } from '../../../storage/names.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { sendBlob } from '../../http/send-blob.ts';
@@ -15,6 +15,7 @@ import type { BlobCache } from '../blob-cache.ts';
 import { keepBlob, type KeepOptions } from '../mirror/keep-blob.ts';
 import type { RetryPolicy } from '../retry.ts';
 import { sendLeasedBlob } from '../send-cached-blob.ts';
+import { passReason } from '../store-away.ts';
 import type { Upstream } from '../upstream.ts';
 import { fetchFirstBlock } from './first-block.ts';
 import type { KnownFiles } from './known-files.ts';
@@ -167,8 +168,8 @@ export class OstreeFiles {
     try {
       await blobs.begin({ digest, size, path: from }, bytes);
     } catch (error) {
-      if (!isStorageError(error, 'no_space')) throw error;
-      logger.debug({ path, err: error }, 'no room for the first block');
+      if (passReason(error) === undefined) throw error;
+      logger.debug({ path, err: error }, 'the first block is not kept');
     }
     return known.put({ path, digest, size, body: undefined });
   }

@@ -13,8 +13,10 @@ import type {
   FleetCatalog,
   LiveCommit,
   LiveImage,
+  UpdateCost,
 } from '../fleet-catalog.ts';
 import type { SqlContext } from './context.ts';
+import { lastCosts } from './fleet-costs.ts';
 import { addEvents, moveDevice } from './fleet-events.ts';
 import {
   isDeviceOf,
@@ -173,6 +175,10 @@ export class SqlFleet implements FleetCatalog {
       .orderBy('seq')
       .execute();
     return rows.map(toEvent);
+  }
+
+  async lastCosts(deviceIds: readonly string[]): Promise<readonly UpdateCost[]> {
+    return lastCosts(this.#context.db, deviceIds);
   }
 
   async #live(kind: DeviceKind, sinceMs: number) {

@@ -75,7 +75,7 @@ describe('an origin counts', () => {
     expect(await count(origin, 'http_request_duration_seconds_count', { route })).toBe(2);
   });
 
-  it('what applied updates saved, each report once', async () => {
+  it('what applied updates saved and healthy ones cost, each report once', async () => {
     const image = await pushStable();
     const asked = await send(origin, '/v1/check', ASK);
     const { id, target, plans } = (await asked.json()) as Decision;
@@ -94,6 +94,10 @@ describe('an origin counts', () => {
     await report(3, { ...applied, plan: 'full', bytes: full + 5 });
     expect(await count(origin, 'bytes_saved_total', { plan: 'full' })).toBe(0);
     expect(image.digest).toBe(target.digest);
+    const healthy = { type: 'healthy', plan: 'full', bytes: 900, wireBytes: 1234 };
+    for (let i = 0; i < 2; i += 1) await report(4, healthy);
+    expect(await count(origin, 'update_bytes_total', { plan: 'full' })).toBe(900);
+    expect(await count(origin, 'update_wire_bytes_total', { plan: 'full' })).toBe(1234);
   });
 
   it('bytes of blobs and ranges by kind', async () => {

@@ -32,11 +32,20 @@ export interface OriginFixture {
   close(): Promise<void>;
 }
 
-export async function startOriginFixture(): Promise<OriginFixture> {
+export interface OriginFixtureOptions {
+  /** What bodies are checked by; this program's own unless given. */
+  readonly contract?: Contract | undefined;
+  /** Any free one unless given. */
+  readonly port?: number | undefined;
+}
+
+export async function startOriginFixture(
+  options: OriginFixtureOptions = {},
+): Promise<OriginFixture> {
   const data = await mkdtemp(join(tmpdir(), 'rivulet-api-'));
   const clock = (): number => fixture.nowMs;
   const store = await openStore({ data, store: { kind: 'fs' } }, clock);
-  const contract = await loadContract();
+  const { contract = await loadContract(), port = 0 } = options;
   const metrics = createMetrics();
   const logger = createLogger('silent');
   const app = createApi({
@@ -64,7 +73,7 @@ export async function startOriginFixture(): Promise<OriginFixture> {
     metrics,
     clock,
   });
-  const server = await listen({ routes: [], app, host: '127.0.0.1', port: 0, logger });
+  const server = await listen({ routes: [], app, host: '127.0.0.1', port, logger });
   const fixture: OriginFixture = {
     data,
     store,

@@ -215,6 +215,31 @@ export function fleetSuite(setup: CatalogUnderTest): void {
       ]);
     });
 
+    test('what the last update cost is told for each device and kind', async () => {
+      const { fleet } = (await setup()).catalog;
+      expect(await fleet.lastCosts([])).toEqual([]);
+      for (const id of ['dev', 'other']) await fleet.seen(device(id));
+      await fleet.seen(commitDevice('dev'));
+      await fleet.decide(decision('d1', 'v2'));
+      const cost = { plan: 'delta', bytes: 500 };
+      await fleet.report('d1', [{ ...event(9, 'healthy'), ...cost, wireBytes: 900 }]);
+      await fleet.decide(decision('d2', 'v3', T + 1));
+      await fleet.report('d2', [
+        { ...event(1, 'applied'), ...cost, wireBytes: 1_000 },
+        { ...event(2, 'healthy'), plan: 'full', bytes: 800, wireBytes: 15_000_000_000 },
+        event(3, 'booted'),
+      ]);
+      await fleet.decide(decision('d3', 'v1', T + 2));
+      await fleet.report('d3', [event(1, 'downloading')]);
+      await fleet.decide(commitDecision('d4', 'c2', T + 3));
+      await fleet.report('d4', [{ ...event(1, 'failed'), bytes: 7 }]);
+      const facts = { deviceId: 'dev', atMs: T + 2, plan: 'full', bytes: 800 };
+      expect(await fleet.lastCosts(['dev', 'other', 'nobody'])).toEqual([
+        { ...facts, kind: 'oci', to: named('v3'), type: 'healthy', wireBytes: 15_000_000_000 },
+        { deviceId: 'dev', kind: 'ostree', to: sum('c2'), type: 'failed', atMs: T + 1, bytes: 7 },
+      ]);
+    });
+
     test('events of a decision that nobody knows are missing', async () => {
       const { fleet } = (await setup()).catalog;
       const report = fleet.report('unknown', [event(1, 'healthy')]);
