@@ -140,7 +140,8 @@ export class ChunkSource {
     const rest = { start: range.start + half, endExclusive: range.endExclusive };
     const ends = chunks.map((chunk) => chunk.offset + chunk.length);
     let isTorn = false;
-    await this.#env.fetcher.range(pack, rest, path, ends, async () => {
+    const want = { digest: pack, range: rest, path, cuts: ends };
+    await this.#env.fetcher.range(want, async () => {
       await this.#forget(path);
       for (const chunk of chunks) {
         const damage = await this.#damage(pack, chunk);

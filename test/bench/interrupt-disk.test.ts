@@ -12,7 +12,7 @@ import {
   type DiskReport,
 } from '../../bench/interrupt/disk/fault.ts';
 import { DiskModel } from '../../bench/interrupt/disk/disk-model.ts';
-import { Coverage } from '../../bench/interrupt/link/coverage.ts';
+import { Coverage } from '../../delta/agent/coverage.ts';
 import { Random } from '../../bench/fuzz/random.ts';
 
 const PRELOAD = resolve(import.meta.dirname, '../../dist/bench/interrupt/disk/preload.js');

@@ -1,9 +1,23 @@
-import type { ByteRange } from '../../../storage/object-store.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
 
-/** Which bytes of a blob were seen. */
+/** Which bytes of a blob were seen, or are here. */
 export class Coverage {
   /** Ascending, apart from each other. */
   #ranges: readonly ByteRange[] = [];
+
+  /** How many. */
+  get bytes(): number {
+    return this.overlap({ start: 0, endExclusive: Infinity });
+  }
+
+  /** The first bytes of a range that are not covered; undefined when all are. */
+  hole({ start, endExclusive }: ByteRange): ByteRange | undefined {
+    const first = this.#ranges.find((range) => range.endExclusive > start);
+    const from = first !== undefined && first.start <= start ? first.endExclusive : start;
+    if (from >= endExclusive) return undefined;
+    const next = this.#ranges.find((range) => range.start > from);
+    return { start: from, endExclusive: Math.min(endExclusive, next?.start ?? endExclusive) };
+  }
 
   /** Adds a range; returns how many bytes of it were there already. */
   add(range: ByteRange): number {
@@ -32,22 +46,5 @@ export class Coverage {
       const bytes = Math.min(endExclusive, one.endExclusive) - Math.max(start, one.start);
       return sum + Math.max(0, bytes);
     }, 0);
-  }
-}
-
-/** The same for every blob, by digest. */
-export class Coverages {
-  readonly #blobs = new Map<string, Coverage>();
-
-  of(digest: string): Coverage {
-    const known = this.#blobs.get(digest);
-    if (known !== undefined) return known;
-    const made = new Coverage();
-    this.#blobs.set(digest, made);
-    return made;
-  }
-
-  addAll(other: Coverages): void {
-    for (const [digest, coverage] of other.#blobs) this.of(digest).addAll(coverage);
   }
 }
