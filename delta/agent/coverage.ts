@@ -35,6 +35,16 @@ export class Coverage {
     return known;
   }
 
+  /** Takes a range out. */
+  remove({ start, endExclusive }: ByteRange): void {
+    this.#ranges = this.#ranges
+      .flatMap((one) => [
+        { start: one.start, endExclusive: Math.min(one.endExclusive, start) },
+        { start: Math.max(one.start, endExclusive), endExclusive: one.endExclusive },
+      ])
+      .filter((one) => one.start < one.endExclusive);
+  }
+
   /** Adds all that another has. */
   addAll(other: Coverage): void {
     for (const range of other.#ranges) this.add(range);

@@ -1,11 +1,8 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-
 import type { Digest } from '../../storage/digest.ts';
 import type { ByteRange } from '../../storage/object-store.ts';
 import { expectRange } from './answers.ts';
-import { writeAt } from './durable.ts';
-import { DeviceError } from './errors.ts';
+import type { CheckedFile } from './checked-file.ts';
+import { DeviceError, toDeviceError } from './errors.ts';
 import { bytesArrived, cutOff, getBlob, noteResumed, type FetchEnv } from './fetch-env.ts';
 import { tryServers } from './retry.ts';
 
@@ -13,43 +10,56 @@ import { tryServers } from './retry.ts';
 export interface WantedRange {
   readonly digest: Digest;
   readonly range: ByteRange;
-  readonly path: string;
+  readonly file: CheckedFile;
   /** Places, ascending, the range's end the last, at which it may be broken off for want of a quota without loss. */
   readonly cuts: readonly number[];
 }
 
-/** Writes a range to its file. `check` looks at what came; when it throws, the next server is asked. */
+/**
+ * Fetches what the file lacks of a range. `check` looks at what is there then; when it throws, having
+ * the file forget what is wrong, that is fetched again: from the next server, unless some of it was here
+ * before and may have come from another.
+ */
 export async function fetchRange(
   env: FetchEnv,
-  { digest, range, path, cuts }: WantedRange,
+  want: WantedRange,
   check: () => Promise<void>,
 ): Promise<void> {
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT);
-  let at = range.start;
-  try {
-    await tryServers(
-      env.bases,
-      env,
-      () => at,
-      async (base) => {
-        while (at < range.endExclusive) {
-          if (at > range.start) noteResumed(env, digest, at);
-          const endExclusive = affordable(env, at, range.endExclusive, cuts);
-          for await (const bytes of rangeBytes(env, `${base}${digest}`, {
-            start: at,
-            endExclusive,
-          })) {
-            await writeAt(file, bytes, at);
-            at += bytes.length;
-            await bytesArrived(env, bytes.length);
-          }
-        }
-        at = range.start;
-        await check();
-      },
-    );
-  } finally {
-    await file.close();
+  const { range, file } = want;
+  const held = (): number => file.heldOf(range);
+  await tryServers(env.bases, env, held, async (base) => {
+    const found = held();
+    try {
+      for (let hole = file.hole(range); hole !== undefined; hole = file.hole(range)) {
+        await fetchHole(env, `${base}${want.digest}`, want, hole);
+      }
+    } finally {
+      await file.sync();
+    }
+    try {
+      await check();
+    } catch (error) {
+      if (found === 0) throw error;
+      const { code, message } = toDeviceError(error, base);
+      throw new DeviceError(code, message, { cause: error, retryable: true });
+    }
+  });
+}
+
+/** Fetches of a hole what the budget has room for. */
+async function fetchHole(
+  env: FetchEnv,
+  url: string,
+  { digest, range, file, cuts }: WantedRange,
+  hole: ByteRange,
+): Promise<void> {
+  let at = hole.start;
+  if (at > range.start) noteResumed(env, digest, at);
+  const endExclusive = affordable(env, at, hole.endExclusive, cuts);
+  for await (const bytes of rangeBytes(env, url, { start: at, endExclusive })) {
+    await file.write(bytes, at);
+    at += bytes.length;
+    await bytesArrived(env, bytes.length);
   }
 }
 

@@ -70,7 +70,7 @@ export class Fetcher {
     this.#env.onBytes(bytes);
   }
 
-  /** Writes a range of a blob to a file of the caller's: {@link fetchRange}. */
+  /** Brings a range of a blob into a file of the caller's: {@link fetchRange}. */
   async range(want: WantedRange, check: () => Promise<void>): Promise<void> {
     await fetchRange(this.#env, want, check);
   }
