@@ -2,6 +2,7 @@ import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
+import { PartSums } from '../../../delta/agent/part-sums.ts';
 import type { Digest } from '../../../storage/digest.ts';
 import { AgentFixture } from './agent-fixture.ts';
 import { wholeCurrent } from './agent-process.ts';
@@ -95,9 +96,10 @@ describe('a download', () => {
   });
 
   it.each([
-    ['keeps the half of a chunk frame for the next run', false],
-    ['fetches of the half of a chunk frame only what was torn', true],
-  ])('%s', async (_name, isTorn) => {
+    ['keeps the half of a chunk frame for the next run', 'right'],
+    ['fetches of the half of a chunk frame only what was torn', 'torn'],
+    ['fetches a chunk frame again whose half was wrong when it came', 'wrong'],
+  ] as const)('%s', async (_name, half) => {
     const { region } = device;
     await device.install(one);
     region.offer = { target: two, plans: [two.chunks] };
@@ -116,17 +118,29 @@ describe('a download', () => {
     expect((await device.update('--stall-timeout', '1')).code).toBe(1);
     region.silent = false;
     region.blobRequests.length = 0;
-    if (isTorn) {
-      const file = await open(`${device.fetchStem(ranged.digest)}.sparse`, 'r+');
-      await file.write(Buffer.alloc(100, 7), 0, 100, from + 5000);
-      await file.close();
+    const path = `${device.fetchStem(ranged.digest)}.sparse`;
+    const file = await open(path, 'r+');
+    if (half !== 'right') await file.write(Buffer.alloc(100, 7), 0, 100, from + 5000);
+    if (half === 'wrong') {
+      const { buffer } = await file.read(Buffer.alloc(10_000), 0, 10_000, from);
+      const sums = await PartSums.open(`${path}.sums`);
+      await sums.add(from, buffer);
+      await sums.sync();
+      await sums.close();
     }
+    await file.close();
     const { result } = await device.update();
     expect(result).toMatchObject({ outcome: 'updated', plan: 'chunks' });
-    const asked = [...device.ranges(ranged.digest)];
-    expect(asked.pop()).toBe(`bytes=${from + 10_000}-${to}`);
-    expect(asked).toHaveLength(isTorn ? 1 : 0);
-    if (isTorn) expectHole(asked[0], from + 5000, 100);
+    const asked = device.ranges(ranged.digest);
+    const rest = `bytes=${from + 10_000}-${to}`;
+    if (half === 'right') expect(asked).toEqual([rest]);
+    if (half === 'torn') {
+      expect(asked.slice(1)).toEqual([rest]);
+      expectHole(asked[0], from + 5000, 100);
+    }
+    if (half === 'wrong') {
+      expect(asked).toEqual([rest, expect.stringMatching(new RegExp(`^bytes=${from}-`))]);
+    }
     expect(await wholeCurrent(device.data)).toBe(two.manifest.digest);
   });
 
