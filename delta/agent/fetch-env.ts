@@ -34,11 +34,14 @@ export async function getBlob(
   return http.send({ url, method: 'GET', headers, signal });
 }
 
-/** Accounts for bytes that have arrived and are written, and holds the next to rate and budget. */
-export async function bytesArrived(env: FetchEnv, bytes: number): Promise<void> {
+/**
+ * Accounts for bytes that have arrived and are written, and holds the next to rate and budget. `fresh` of
+ * them were not here before.
+ */
+export async function bytesArrived(env: FetchEnv, bytes: number, fresh = bytes): Promise<void> {
   env.meter.received(bytes);
   env.buffers.passed(bytes);
-  env.onBytes(bytes);
+  env.onBytes(fresh);
   await env.budget.coverFetch();
   await env.pacer.spend(bytes, env.signal);
 }

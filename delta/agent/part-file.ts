@@ -81,10 +81,14 @@ export class PartFile {
     await writeDurable(`${this.#stem}.etag`, etag ?? '');
   }
 
-  /** Writes bytes of a hole to their place. */
+  /** Writes those of the bytes from `at` on that are not here yet. */
   async write(bytes: Buffer, at: number): Promise<void> {
-    await this.#bytes.write(bytes, at);
-    if (at === this.#hasher.size) this.#hasher.update(bytes);
+    const range = { start: at, endExclusive: at + bytes.length };
+    for (let hole = this.#bytes.hole(range); hole !== undefined; hole = this.#bytes.hole(range)) {
+      const missing = bytes.subarray(hole.start - at, hole.endExclusive - at);
+      await this.#bytes.write(missing, hole.start);
+      if (hole.start === this.#hasher.size) this.#hasher.update(missing);
+    }
   }
 
   async sync(): Promise<void> {

@@ -196,16 +196,6 @@ describe('a download', () => {
     expect(await wholeCurrent(device.data)).toBe(one.manifest.digest);
   });
 
-  it('fetches anew what an older agent left when it is not the blob', async () => {
-    device.region.offer = { target: one, plans: [one.full] };
-    const layer = await programLayer(one);
-    await mkdir(join(device.data, 'fetch'), { recursive: true });
-    await writeFile(`${device.fetchStem(layer)}.part`, Buffer.alloc(100_000));
-    await writeFile(`${device.fetchStem(layer)}.etag`, `"${layer}"`);
-    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
-    expect(device.ranges(layer)).toEqual(['bytes=100000-', undefined]);
-  });
-
   /** Lets an update come to 600,000 bytes of the layer. */
   async function leavePart(layer: Digest): Promise<void> {
     const { region } = device;
@@ -218,6 +208,30 @@ describe('a download', () => {
     region.silent = false;
     region.blobRequests.length = 0;
   }
+
+  it('keeps what it has when a proxy without ranges sends all of it and breaks off', async () => {
+    const { region } = device;
+    const layer = await programLayer(one);
+    await leavePart(layer);
+    region.wholeAnswers = true;
+    region.cuts.set(layer, 300_000);
+    region.onCut = () => {
+      region.wholeAnswers = false;
+    };
+    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
+    expect(device.ranges(layer)).toEqual(['bytes=600000-', 'bytes=600000-']);
+    expect(await wholeCurrent(device.data)).toBe(one.manifest.digest);
+  });
+
+  it('fetches anew what an older agent left when it is not the blob', async () => {
+    device.region.offer = { target: one, plans: [one.full] };
+    const layer = await programLayer(one);
+    await mkdir(join(device.data, 'fetch'), { recursive: true });
+    await writeFile(`${device.fetchStem(layer)}.part`, Buffer.alloc(100_000));
+    await writeFile(`${device.fetchStem(layer)}.etag`, `"${layer}"`);
+    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
+    expect(device.ranges(layer)).toEqual(['bytes=100000-', undefined]);
+  });
 
   it('goes on after the part of an older agent, which has no sums', async () => {
     const layer = await programLayer(one);
