@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { Coverages } from './link/coverage.ts';
+import { Coverages } from './link/coverages.ts';
 
 const NAME = /^sha256-([0-9a-f]{64})(\.part|\.sparse)?$/;
 

@@ -5,8 +5,11 @@ import { chunkStream } from '../../storage/chunk/fastcdc.ts';
 import { openChunk, planChunkFetch, type ChunkFetch } from '../../storage/chunk/restore.ts';
 import { chunkTar } from '../../storage/chunk/tar-chunks.ts';
 import { digestOf, type Digest } from '../../storage/digest.ts';
+import { syncDirectory } from '../../storage/durable.ts';
 import { StorageError } from '../../storage/errors.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
 import { FileAccess } from '../../storage/random-access.ts';
+import { CheckedFile } from './checked-file.ts';
 import { fileSize } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import { fetchStem } from './paths.ts';
@@ -25,23 +28,27 @@ interface PackChunk {
 }
 
 /** A frame that is not there, or not whole. */
-const DAMAGE: ReadonlySet<string> = new Set(['corrupt', 'digest_mismatch', 'too_large']);
+const DAMAGE: ReadonlySet<string> = new Set([
+  'corrupt',
+  'digest_mismatch',
+  'range_unsatisfiable',
+  'too_large',
+]);
 
 /** What chunks are looked for and fetched with. */
 export type ChunkEnv = Pick<PlanEnv, 'paths' | 'fetcher' | 'signal' | 'buffers'>;
 
 /**
  * Chunks from old tars and from packs. The fetched frames of a pack lie in `<pack>.sparse` at the
- * very places that they have in the pack: the file needs no list of what it holds, for a frame that
- * is not there, or was torn by a crash, does not open. Of one that broke off the half is kept: the
- * rest is fetched to it, and all of it only if the two do not open together.
+ * very places that they have in the pack ({@link CheckedFile}): one that opens is here, and of one that
+ * broke off or was torn only the holes are fetched.
  */
 export class ChunkSource {
   readonly #env: ChunkEnv;
   readonly #tars = new Map<Digest, TarChunk>();
   readonly #fetched = new Map<Digest, PackChunk>();
-  /** First bytes of frames that an interrupted run left, by chunk; they may be torn. */
-  readonly #halves = new Map<Digest, number>();
+  /** What frames are fetched to, by pack. */
+  readonly #packs = new Map<Digest, CheckedFile>();
   readonly #files = new Map<string, FileAccess>();
 
   constructor(env: ChunkEnv) {
@@ -87,14 +94,17 @@ export class ChunkSource {
 
   /** Takes up what an earlier run fetched of what the index needs. */
   async find(index: ChunkIndex): Promise<void> {
-    for (const { pack, chunks } of planChunkFetch(index, this.#have)) {
-      const found = await this.#findFetched(pack, chunks);
-      const halves = chunks.reduce((sum, { digest }) => sum + (this.#halves.get(digest) ?? 0), 0);
-      this.#env.fetcher.found(
-        pack,
-        found.reduce((sum, chunk) => sum + chunk.length, halves),
-      );
-      for (const chunk of found) this.#fetched.set(chunk.digest, { pack, chunk });
+    const fetches = planChunkFetch(index, this.#have);
+    for (const { pack, chunks } of fetches) {
+      if ((await fileSize(this.#sparsePath(pack))) === undefined) continue;
+      const file = await this.#pack(pack, fetches);
+      let bytes = 0;
+      for (const chunk of chunks) {
+        const isHere = (await this.#damage(pack, chunk)) === undefined;
+        if (isHere) this.#fetched.set(chunk.digest, { pack, chunk });
+        bytes += isHere ? chunk.length : file.heldOf(frameRange(chunk));
+      }
+      this.#env.fetcher.found(pack, bytes);
     }
   }
 
@@ -105,8 +115,8 @@ export class ChunkSource {
     let requests = 0;
     for (const index of indexes) {
       const have = (digest: Digest): boolean => planned.has(digest) || this.#have(digest);
-      for (const { range, chunks } of planChunkFetch(index, have)) {
-        bytes += range.endExclusive - range.start;
+      for (const { pack, range, chunks } of planChunkFetch(index, have)) {
+        bytes += range.endExclusive - range.start - (this.#packs.get(pack)?.heldOf(range) ?? 0);
         requests += 1;
         for (const chunk of chunks) planned.add(chunk.digest);
       }
@@ -116,40 +126,28 @@ export class ChunkSource {
 
   /** Fetches what the index needs and nothing here has. */
   async fetch(index: ChunkIndex): Promise<void> {
-    for (const fetch of planChunkFetch(index, this.#have)) {
-      const { pack, chunks } = fetch;
-      const isTorn = await this.#fetchRange(fetch);
-      const [first] = chunks;
-      if (isTorn && first !== undefined) {
-        const { offset: start, length } = first;
-        await this.#fetchRange({
-          ...{ pack, chunks: [first] },
-          range: { start, endExclusive: start + length },
-        });
-      }
-      for (const chunk of chunks) this.#fetched.set(chunk.digest, { pack, chunk });
+    const fetches = planChunkFetch(index, this.#have);
+    try {
+      for (const fetch of fetches)
+        await this.#fetchRange(fetch, await this.#pack(fetch.pack, fetches));
+    } finally {
+      for (const file of this.#packs.values()) await file.sync();
     }
   }
 
-  /** Goes on after the half of the first frame; true when that frame has to be fetched whole. */
-  async #fetchRange({ pack, range, chunks }: ChunkFetch): Promise<boolean> {
-    const path = this.#sparsePath(pack);
-    const [first] = chunks;
-    const half = this.#halves.get(first?.digest ?? ('' as Digest)) ?? 0;
-    if (first !== undefined) this.#halves.delete(first.digest);
-    const rest = { start: range.start + half, endExclusive: range.endExclusive };
-    const ends = chunks.map((chunk) => chunk.offset + chunk.length);
-    let isTorn = false;
-    await this.#env.fetcher.range(pack, rest, path, ends, async () => {
-      await this.#forget(path);
+  async #fetchRange({ pack, range, chunks }: ChunkFetch, file: CheckedFile): Promise<void> {
+    const cuts = chunks.map((chunk) => frameRange(chunk).endExclusive);
+    await this.#env.fetcher.range({ digest: pack, range, file, cuts }, async () => {
+      await this.#forget(this.#sparsePath(pack));
+      let wrong: StorageError | undefined;
       for (const chunk of chunks) {
         const damage = await this.#damage(pack, chunk);
-        if (damage === undefined) continue;
-        if (chunk !== first || half === 0) throw damage;
-        isTorn = true;
+        if (damage !== undefined) file.forget(frameRange(chunk));
+        wrong ??= damage;
       }
+      if (wrong !== undefined) throw wrong;
     });
-    return isTorn;
+    for (const chunk of chunks) this.#fetched.set(chunk.digest, { pack, chunk });
   }
 
   readonly #have = (digest: Digest): boolean => this.#tars.has(digest) || this.#fetched.has(digest);
@@ -168,36 +166,26 @@ export class ChunkSource {
   }
 
   async close(): Promise<void> {
-    for (const file of this.#files.values()) await file.close();
+    for (const file of [...this.#files.values(), ...this.#packs.values()]) await file.close();
     this.#files.clear();
+    this.#packs.clear();
   }
 
-  /** Which of the chunks an earlier run fetched. */
-  async #findFetched(
-    pack: Digest,
-    chunks: readonly IndexedChunk[],
-  ): Promise<readonly IndexedChunk[]> {
-    const size = (await fileSize(this.#sparsePath(pack))) ?? 0;
-    const found: IndexedChunk[] = [];
-    for (const chunk of chunks) {
-      const end = chunk.offset + chunk.length;
-      if (end <= size && (await this.#damage(pack, chunk)) === undefined) found.push(chunk);
-      else if (chunk.offset < size) await this.#findHalf(pack, chunk, Math.min(size, end));
-    }
-    return found;
-  }
-
-  /** What lies of a frame that does not open: up to where holes begin, which read as zeros. */
-  async #findHalf(
-    pack: Digest,
-    { digest, offset, length }: IndexedChunk,
-    end: number,
-  ): Promise<void> {
-    const file = await this.#file(this.#sparsePath(pack));
-    const bytes = await file.read(offset, end - offset);
-    const half = bytes.findLastIndex((byte) => byte !== 0) + 1;
-    // At least a byte has to come: it tells whether the half belongs to it.
-    if (half > 0) this.#halves.set(digest, Math.min(half, length - 1));
+  /** The file that a pack's frames are fetched to, opened once; its name is durable. */
+  async #pack(pack: Digest, fetches: readonly ChunkFetch[]): Promise<CheckedFile> {
+    const open = this.#packs.get(pack);
+    if (open !== undefined) return open;
+    const path = this.#sparsePath(pack);
+    const file = await CheckedFile.open({
+      path,
+      sumsPath: `${path}.sums`,
+      expectedBytes: fetches.reduce((sum, { range }) => sum + range.endExclusive - range.start, 0),
+      // Each frame has a digest of its own.
+      trustsUnsummed: false,
+    });
+    this.#packs.set(pack, file);
+    await syncDirectory(this.#env.paths.fetch);
+    return file;
   }
 
   /** What is wrong with a frame; undefined when it opens. */
@@ -234,4 +222,9 @@ export class ChunkSource {
   #sparsePath(pack: Digest): string {
     return `${fetchStem(this.#env.paths, pack)}.sparse`;
   }
+}
+
+/** Where a chunk's frame lies in its pack. */
+function frameRange({ offset, length }: IndexedChunk): ByteRange {
+  return { start: offset, endExclusive: offset + length };
 }

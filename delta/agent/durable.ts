@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { errnoOf, syncDirectory } from '../../storage/durable.ts';
@@ -24,6 +24,14 @@ export async function writeDurable(
     await handle.close();
   }
   await renameDurable(temp, path);
+}
+
+/** Writes all of `bytes` at byte `at` of an open file. */
+export async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
+    done += bytesWritten;
+  }
 }
 
 export async function renameDurable(from: string, to: string): Promise<void> {

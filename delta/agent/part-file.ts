@@ -1,13 +1,12 @@
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 
 import { digestAlgorithm, DigestHasher, type Digest } from '../../storage/digest.ts';
-import { hashFile } from './digest-file.ts';
+import type { ByteRange } from '../../storage/object-store.ts';
+import { CheckedFile } from './checked-file.ts';
+import { Coverage } from './coverage.ts';
 import { fileSize, readSmall, renameDurable, writeDurable } from './durable.ts';
+import { heldPieces } from './part-sums.ts';
 
-/** A sixteenth of the blob at a time is made durable, within these bounds. */
-const SYNC_SHARE = 16;
-const MIN_SYNC_BYTES = 64 * 1024;
-const MAX_SYNC_BYTES = 1024 * 1024;
 const MAX_ETAG_BYTES = 1024;
 
 /** What the bytes are to become. */
@@ -18,55 +17,55 @@ export interface PartOf {
 }
 
 /**
- * A download on its way: `<stem>.part` with the bytes so far and `<stem>.etag` with the strong ETag
- * of the version that they belong to. The ETag is durable before the first byte and changed only
- * when the part is empty, so that bytes of two versions never meet.
+ * A download on its way: `<stem>.part` and `<stem>.sums` ({@link CheckedFile}), and `<stem>.etag` with
+ * the strong ETag of the version that the bytes belong to. The ETag is durable before the first byte and
+ * changed only when the part is empty, so that bytes of two versions never meet.
  */
 export class PartFile {
   readonly #stem: string;
-  readonly #digest: Digest;
-  readonly #file: FileHandle;
-  /** So many bytes, and one write, a power cut may take; a killed process loses none. */
-  readonly #syncBytes: number;
+  readonly #blob: PartOf;
+  readonly #bytes: CheckedFile;
+  /** Of the bytes from the start on, as far as they came in order. */
   #hasher: DigestHasher;
   #etag: string | undefined;
-  #unsynced = 0;
-  /** Bytes that an earlier run left, unless they were doubted. */
-  #found = 0;
 
-  private constructor(stem: string, { digest, size }: PartOf, file: FileHandle) {
+  private constructor(stem: string, blob: PartOf, bytes: CheckedFile, hasher: DigestHasher) {
     this.#stem = stem;
-    this.#digest = digest;
-    this.#file = file;
-    const share = Math.ceil(size / SYNC_SHARE);
-    this.#syncBytes = Math.min(MAX_SYNC_BYTES, Math.max(MIN_SYNC_BYTES, share));
-    this.#hasher = new DigestHasher(digestAlgorithm(digest));
+    this.#blob = blob;
+    this.#bytes = bytes;
+    this.#hasher = hasher;
   }
 
   /** Opens what an earlier run left, if anything. */
   static async open(stem: string, blob: PartOf): Promise<PartFile> {
-    const path = `${stem}.part`;
-    const file = await open(path, 'a');
-    const part = new PartFile(stem, blob, file);
+    const hasher = new DigestHasher(digestAlgorithm(blob.digest));
+    const bytes = await CheckedFile.open({
+      path: `${stem}.part`,
+      sumsPath: `${stem}.sums`,
+      expectedBytes: blob.size,
+      trustsUnsummed: true,
+      onHeld: (start, piece) => {
+        if (start === hasher.size) hasher.update(piece);
+      },
+    });
     try {
-      const etag = (await readSmall(`${stem}.etag`, MAX_ETAG_BYTES))?.toString('utf8');
-      const size = (await fileSize(path)) ?? 0;
-      if (size > 0 && (etag === undefined || etag === '')) await part.restart(undefined);
-      else if (size > 0) {
-        await hashFile(path, part.#hasher);
-        part.#etag = etag;
-        part.#found = part.size;
-      }
+      const part = new PartFile(stem, blob, bytes, hasher);
+      await part.#takeUp();
       return part;
     } catch (error) {
-      await file.close();
+      await bytes.close();
       throw error;
     }
   }
 
-  /** Bytes so far. */
+  /** Bytes that are here. */
   get size(): number {
-    return this.#hasher.size;
+    return this.#bytes.heldBytes;
+  }
+
+  /** The first bytes that are not here; undefined when all are. */
+  get hole(): ByteRange | undefined {
+    return this.#bytes.hole({ start: 0, endExclusive: this.#blob.size });
   }
 
   /** The version of the bytes so far; undefined when there is none to go on with. */
@@ -76,53 +75,58 @@ export class PartFile {
 
   /** Drops the bytes and begins anew with another version. */
   async restart(etag: string | undefined): Promise<void> {
-    await this.#file.truncate(0);
-    await this.#file.sync();
-    this.#hasher = new DigestHasher(digestAlgorithm(this.#digest));
+    await this.#bytes.clear();
+    this.#hasher = new DigestHasher(digestAlgorithm(this.#blob.digest));
     this.#etag = etag;
-    this.#found = 0;
     await writeDurable(`${this.#stem}.etag`, etag ?? '');
   }
 
-  /**
-   * For bytes that are not the blob's: drops those from where a power cut at the end of an earlier run
-   * may have torn them, and all of them when that is no explanation any more.
-   */
-  async doubt(): Promise<void> {
-    const sound = Math.max(0, this.#found - 2 * this.#syncBytes);
-    if (sound === 0) {
-      await this.restart(undefined);
-      return;
+  /** Writes those of the bytes from `at` on that are not here yet. */
+  async write(bytes: Buffer, at: number): Promise<void> {
+    const range = { start: at, endExclusive: at + bytes.length };
+    for (let hole = this.#bytes.hole(range); hole !== undefined; hole = this.#bytes.hole(range)) {
+      const missing = bytes.subarray(hole.start - at, hole.endExclusive - at);
+      await this.#bytes.write(missing, hole.start);
+      if (hole.start === this.#hasher.size) this.#hasher.update(missing);
     }
-    await this.#file.truncate(sound);
-    await this.#file.sync();
-    this.#found = 0;
-    this.#hasher = new DigestHasher(digestAlgorithm(this.#digest));
-    await hashFile(`${this.#stem}.part`, this.#hasher);
-  }
-
-  async append(bytes: Buffer): Promise<void> {
-    await this.#file.appendFile(bytes);
-    this.#hasher.update(bytes);
-    this.#unsynced += bytes.length;
-    if (this.#unsynced >= this.#syncBytes) await this.sync();
   }
 
   async sync(): Promise<void> {
-    await this.#file.sync();
-    this.#unsynced = 0;
+    await this.#bytes.sync();
   }
 
   /** True if the bytes are the blob; then they are at the stem itself, durable. */
   async finish(): Promise<boolean> {
     await this.sync();
-    if (this.#hasher.peek() !== this.#digest) return false;
+    for await (const piece of this.#bytes.readFrom(this.#hasher.size)) this.#hasher.update(piece);
+    if (this.#hasher.peek() !== this.#blob.digest) return false;
     await renameDurable(`${this.#stem}.part`, this.#stem);
-    await rm(`${this.#stem}.etag`, { force: true });
+    for (const beside of ['etag', 'sums']) await rm(`${this.#stem}.${beside}`, { force: true });
     return true;
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#bytes.close();
   }
+
+  /** Takes up what lies right, unless it can't be told what it belongs to. */
+  async #takeUp(): Promise<void> {
+    const size = (await fileSize(`${this.#stem}.part`)) ?? 0;
+    if (size === 0) return;
+    const etag = (await readSmall(`${this.#stem}.etag`, MAX_ETAG_BYTES))?.toString('utf8');
+    if (etag === undefined || etag === '' || size > this.#blob.size) await this.restart(undefined);
+    else this.#etag = etag;
+  }
+}
+
+/** Bytes that lie right of a blob on its way: what {@link PartFile.open} will take up. */
+export async function partBytes(stem: string, blob: Pick<PartOf, 'size'>): Promise<number> {
+  if ((await fileSize(`${stem}.sums`)) === undefined) {
+    return Math.min(blob.size, (await fileSize(`${stem}.part`)) ?? 0);
+  }
+  const held = new Coverage();
+  await heldPieces(`${stem}.part`, `${stem}.sums`, (start, { length }) => {
+    held.add({ start, endExclusive: start + length });
+  });
+  return held.overlap({ start: 0, endExclusive: blob.size });
 }

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import type { Digest } from '../../storage/digest.ts';
 import { FileAccess, type RandomAccess } from '../../storage/random-access.ts';
 import { applyDelta, openDelta, type DeltaFile, type DeltaOutput } from '../apply.ts';
+import { writeAt } from './durable.ts';
 import { DeviceError } from './errors.ts';
 import { parseRelease, parseSourceManifest, type ReleaseImage } from './image.ts';
 import { newLayerBytes, type FetchedPlan, type PlanEnv } from './plan.ts';
@@ -161,14 +162,9 @@ class LayerFile extends Writable {
   }
 
   async #writeAll(bytes: Buffer): Promise<void> {
-    let written = 0;
     await this.#env.space.write(bytes.length);
-    while (written < bytes.length) {
-      const rest = bytes.length - written;
-      const { bytesWritten } = await this.#file.write(bytes, written, rest, this.#at);
-      written += bytesWritten;
-      this.#at += bytesWritten;
-    }
+    await writeAt(this.#file, bytes, this.#at);
+    this.#at += bytes.length;
     this.#env.buffers.passed(bytes.length);
   }
 

@@ -13,16 +13,23 @@ export async function* readBody(message: IncomingMessage, stallMs: number): Asyn
   let isOver = message.destroyed;
   let fault: Error | undefined;
   let wake = (): void => undefined;
+  const take = (mostBytes: number): void => {
+    while (queuedBytes < mostBytes) {
+      const bytes = message.read() as Buffer | null;
+      if (bytes === null) break;
+      queue.push(bytes);
+      queuedBytes += bytes.length;
+    }
+    wake();
+  };
   const end = (error?: Error): void => {
     isOver = true;
     fault ??= error;
-    wake();
+    // Not by 'data': a stream that flows drops what it still holds when the connection breaks off.
+    take(Infinity);
   };
-  message.on('data', (bytes: Buffer) => {
-    queue.push(bytes);
-    queuedBytes += bytes.length;
-    if (queuedBytes >= MAX_QUEUED_BYTES) message.pause();
-    wake();
+  message.on('readable', () => {
+    take(MAX_QUEUED_BYTES);
   });
   message.once('end', () => {
     end();
@@ -36,7 +43,7 @@ export async function* readBody(message: IncomingMessage, stallMs: number): Asyn
       const bytes = queue.shift();
       if (bytes !== undefined) {
         queuedBytes -= bytes.length;
-        if (queuedBytes < MAX_QUEUED_BYTES) message.resume();
+        take(MAX_QUEUED_BYTES);
         yield bytes;
         continue;
       }

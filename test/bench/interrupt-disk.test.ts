@@ -12,7 +12,6 @@ import {
   type DiskReport,
 } from '../../bench/interrupt/disk/fault.ts';
 import { DiskModel } from '../../bench/interrupt/disk/disk-model.ts';
-import { Coverage } from '../../bench/interrupt/link/coverage.ts';
 import { Random } from '../../bench/fuzz/random.ts';
 
 const PRELOAD = resolve(import.meta.dirname, '../../dist/bench/interrupt/disk/preload.js');
@@ -185,16 +184,5 @@ describe('the preload', () => {
     const unknown = `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(join(root, 'w'))}, 'w');`;
     const { stderr } = await underFault(unknown, { kind: 'cut', at: 99 });
     expect(stderr).toContain('does not know writeFileSync');
-  });
-});
-
-describe('coverage', () => {
-  it('counts bytes that were there', () => {
-    const coverage = new Coverage();
-    expect(coverage.add({ start: 10, endExclusive: 20 })).toBe(0);
-    expect(coverage.add({ start: 30, endExclusive: 40 })).toBe(0);
-    expect(coverage.add({ start: 15, endExclusive: 35 })).toBe(10);
-    expect(coverage.overlap({ start: 0, endExclusive: 100 })).toBe(30);
-    expect(coverage.overlap({ start: 20, endExclusive: 30 })).toBe(10);
   });
 });

@@ -1,4 +1,4 @@
-import { Coverages } from './coverage.ts';
+import { Coverages } from './coverages.ts';
 
 /** What the link does beside passing bytes on. */
 export interface LinkFault {

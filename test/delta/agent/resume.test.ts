@@ -1,7 +1,8 @@
-import { open, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
+import { PartSums } from '../../../delta/agent/part-sums.ts';
 import type { Digest } from '../../../storage/digest.ts';
 import { AgentFixture } from './agent-fixture.ts';
 import { wholeCurrent } from './agent-process.ts';
@@ -31,6 +32,14 @@ async function sizeOf(path: string): Promise<number> {
     throw error;
   });
   return found?.size ?? 0;
+}
+
+/** A range that was asked for takes in torn bytes and not much more. */
+function expectHole(range: string | undefined, tornAt: number, bytes: number): void {
+  const [first = 0, last = 0] = (range ?? '').slice('bytes='.length).split('-').map(Number);
+  expect(first).toBeLessThanOrEqual(tornAt);
+  expect(last).toBeGreaterThanOrEqual(tornAt + bytes - 1);
+  expect(last - first).toBeLessThan(2 * 4096);
 }
 
 describe('a download', () => {
@@ -87,9 +96,10 @@ describe('a download', () => {
   });
 
   it.each([
-    ['keeps the half of a chunk frame for the next run', false],
-    ['fetches a frame whole again when its half was torn', true],
-  ])('%s', async (_name, isTorn) => {
+    ['keeps the half of a chunk frame for the next run', 'right'],
+    ['fetches of the half of a chunk frame only what was torn', 'torn'],
+    ['fetches a chunk frame again whose half was wrong when it came', 'wrong'],
+  ] as const)('%s', async (_name, half) => {
     const { region } = device;
     await device.install(one);
     region.offer = { target: two, plans: [two.chunks] };
@@ -108,17 +118,29 @@ describe('a download', () => {
     expect((await device.update('--stall-timeout', '1')).code).toBe(1);
     region.silent = false;
     region.blobRequests.length = 0;
-    if (isTorn) {
-      const file = await open(`${device.fetchStem(ranged.digest)}.sparse`, 'r+');
-      await file.write(Buffer.alloc(100, 7), 0, 100, from + 5000);
-      await file.close();
+    const path = `${device.fetchStem(ranged.digest)}.sparse`;
+    const file = await open(path, 'r+');
+    if (half !== 'right') await file.write(Buffer.alloc(100, 7), 0, 100, from + 5000);
+    if (half === 'wrong') {
+      const { buffer } = await file.read(Buffer.alloc(10_000), 0, 10_000, from);
+      const sums = await PartSums.open(`${path}.sums`);
+      await sums.add(from, buffer);
+      await sums.sync();
+      await sums.close();
     }
+    await file.close();
     const { result } = await device.update();
     expect(result).toMatchObject({ outcome: 'updated', plan: 'chunks' });
-    const [first, second] = device.ranges(ranged.digest);
-    expect(first).toBe(`bytes=${from + 10_000}-${to}`);
-    if (isTorn) expect(second).toMatch(new RegExp(`^bytes=${from}-`));
-    else expect(device.ranges(ranged.digest)).toHaveLength(1);
+    const asked = device.ranges(ranged.digest);
+    const rest = `bytes=${from + 10_000}-${to}`;
+    if (half === 'right') expect(asked).toEqual([rest]);
+    if (half === 'torn') {
+      expect(asked.slice(1)).toEqual([rest]);
+      expectHole(asked[0], from + 5000, 100);
+    }
+    if (half === 'wrong') {
+      expect(asked).toEqual([rest, expect.stringMatching(new RegExp(`^bytes=${from}-`))]);
+    }
     expect(await wholeCurrent(device.data)).toBe(two.manifest.digest);
   });
 
@@ -174,26 +196,10 @@ describe('a download', () => {
     expect(await wholeCurrent(device.data)).toBe(one.manifest.digest);
   });
 
-  it('fetches anew what a power cut has torn', async () => {
-    device.region.offer = { target: one, plans: [one.full] };
-    await device.update();
-    await rm(join(device.data, 'current'));
-    await rm(join(device.data, 'slots'), { recursive: true });
-    const layer = await programLayer(one);
-    await writeFile(`${device.fetchStem(layer)}.part`, Buffer.alloc(100_000));
-    await writeFile(`${device.fetchStem(layer)}.etag`, `"${layer}"`);
-    device.region.blobRequests.length = 0;
-    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
-    expect(device.ranges(layer)).toEqual(['bytes=100000-', undefined]);
-  });
-
-  it.each([
-    ['only the end that a power cut can have torn, when that is where it is torn', 590_000],
-    ['all of it after that, when it is torn further ahead', 1000],
-  ])('fetches %s', async (_name, tornAt) => {
+  /** Lets an update come to 600,000 bytes of the layer. */
+  async function leavePart(layer: Digest): Promise<void> {
     const { region } = device;
     region.offer = { target: one, plans: [one.full] };
-    const layer = await programLayer(one);
     region.cuts.set(layer, 600_000);
     region.onCut = () => {
       region.silent = true;
@@ -201,17 +207,56 @@ describe('a download', () => {
     expect((await device.update('--stall-timeout', '1')).code).toBe(1);
     region.silent = false;
     region.blobRequests.length = 0;
-    const path = `${device.fetchStem(layer)}.part`;
-    const had = await sizeOf(path);
-    const file = await open(path, 'r+');
+  }
+
+  it('keeps what it has when a proxy without ranges sends all of it and breaks off', async () => {
+    const { region } = device;
+    const layer = await programLayer(one);
+    await leavePart(layer);
+    region.wholeAnswers = true;
+    region.cuts.set(layer, 300_000);
+    region.onCut = () => {
+      region.wholeAnswers = false;
+    };
+    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
+    expect(device.ranges(layer)).toEqual(['bytes=600000-', 'bytes=600000-']);
+    expect(await wholeCurrent(device.data)).toBe(one.manifest.digest);
+  });
+
+  it('fetches anew what an older agent left when it is not the blob', async () => {
+    device.region.offer = { target: one, plans: [one.full] };
+    const layer = await programLayer(one);
+    await mkdir(join(device.data, 'fetch'), { recursive: true });
+    await writeFile(`${device.fetchStem(layer)}.part`, Buffer.alloc(100_000));
+    await writeFile(`${device.fetchStem(layer)}.etag`, `"${layer}"`);
+    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
+    expect(device.ranges(layer)).toEqual(['bytes=100000-', undefined]);
+  });
+
+  it('goes on after the part of an older agent, which has no sums', async () => {
+    const layer = await programLayer(one);
+    await leavePart(layer);
+    await rm(`${device.fetchStem(layer)}.sums`);
+    const { result } = await device.update();
+    expect(result).toMatchObject({ outcome: 'updated', bytes: one.full.size });
+    expect(device.ranges(layer)).toEqual(['bytes=600000-']);
+  });
+
+  it.each([590_000, 1000])('fetches only what a power cut has torn at byte %i', async (tornAt) => {
+    const layer = await programLayer(one);
+    await leavePart(layer);
+    const file = await open(`${device.fetchStem(layer)}.part`, 'r+');
     await file.write(Buffer.alloc(100, 7), 0, 100, tornAt);
     await file.close();
-    expect((await device.update()).result).toMatchObject({ outcome: 'updated' });
-    const size = (await store.blobs.stat(layer))?.size ?? 0;
-    // A sixteenth at a time is made durable.
-    const sound = had - 2 * Math.ceil(size / 16);
-    const asked = [`bytes=${had}-`, `bytes=${sound}-`];
-    expect(device.ranges(layer)).toEqual(tornAt > sound ? asked : [...asked, undefined]);
+    const { result } = await device.update();
+    expect(result).toMatchObject({ outcome: 'updated', bytes: one.full.size });
+    const [hole, ...rest] = device.ranges(layer);
+    expectHole(hole, tornAt, 100);
+    expect(rest).toEqual(['bytes=600000-']);
+    expect(device.region.blobRequests.findLast(({ digest }) => digest === layer)).toMatchObject({
+      status: 206,
+      ifRange: `"${layer}"`,
+    });
     expect(await wholeCurrent(device.data)).toBe(one.manifest.digest);
   });
 

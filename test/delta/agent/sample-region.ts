@@ -212,12 +212,23 @@ export class SampleRegion {
     const end = Math.min(body.length, cut ?? body.length);
     for (let at = 0; at < end; at += 16_384) {
       if (res.destroyed) return;
-      res.write(body.subarray(at, Math.min(end, at + 16_384)));
+      await handOver(res, body.subarray(at, Math.min(end, at + 16_384)));
       if (this.delayMs > 0) await sleep(this.delayMs);
     }
     if (cut === undefined) res.end();
-    else await sleep(50).then(() => res.destroy());
+    else res.destroy();
   }
+}
+
+/** Resolves once the system has the bytes: it delivers them even if the connection ends then. */
+function handOver(res: ServerResponse, bytes: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    res.once('close', resolve);
+    res.write(bytes, () => {
+      res.removeListener('close', resolve);
+      resolve();
+    });
+  });
 }
 
 async function readJson(req: IncomingMessage): Promise<unknown> {
