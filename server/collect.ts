@@ -27,10 +27,12 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   const { store, config, clock, retention, dryRun, graceMs, onProgress, signal } = options;
   const { blobs, catalog } = store;
   const policy = retentionPolicy(config);
+  // Read once: a clock that jumps while this runs changes no age.
+  const nowMs = clock();
   const retains = retention && policy.rules.length > 0;
-  const retained = retains ? await retain({ catalog, clock, policy, dryRun, signal }) : undefined;
+  const retained = retains ? await retain({ catalog, nowMs, policy, dryRun, signal }) : undefined;
   const report = await collectGarbage({
-    ...{ objects: blobs.objects, catalog, clock, dryRun, graceMs, onProgress, signal },
+    ...{ objects: blobs.objects, catalog, clock, nowMs, dryRun, graceMs, onProgress, signal },
     liveMs: config.matrix.liveMs,
     keptCommitsIn: keptCommits(config.retention, await catalog.ostree.repos()),
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import type { Lease } from '../storage/catalog/layer-catalog.ts';
 import type { Clock } from '../storage/clock.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { collect } from './collect.ts';
 import type { ServerConfig } from './config.ts';
 import type { Logger } from './observe/logger.ts';
@@ -18,6 +19,8 @@ export interface CollectorOptions {
   readonly store: Pick<OpenedStore, 'blobs' | 'catalog'>;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Time that nobody can set; the process's unless given. */
+  readonly uptime?: Clock | undefined;
   /** As long as the lease of a turn lasts unless it is renewed; a minute unless given. */
   readonly leaseMs?: number | undefined;
 }
@@ -25,17 +28,22 @@ export interface CollectorOptions {
 /**
  * Collects garbage by itself, every `gc.everyMs` as the catalog counts it, with the rules of retention:
  * of all origins over one catalog the one that has the turn. What fails is logged, and tried again at
- * the next turn. Nothing runs where `gc.everyMs` is 0.
+ * the next turn. Nothing runs where `gc.everyMs` is 0, nor while the clock is in doubt: it jumped ahead, or
+ * since the last run far more time has passed than lies between two (see `ClockWatch`).
  */
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #owner = randomUUID();
+  readonly #watch: ClockWatch;
+  #isFirst = true;
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    const { config, clock, uptime = () => performance.now() } = options;
+    this.#watch = new ClockWatch({ clock, uptime, graceMs: config.gc.graceMs });
     if (options.config.gc.everyMs > 0) this.#next(0);
   }
 
@@ -59,11 +67,30 @@ export class Collector {
     const { config, store, logger, leaseMs = LEASE_MS } = this.#options;
     const { gc } = store.catalog;
     try {
+      if (await this.#isDoubted()) return;
       const lease = await gc.beginRun(this.#owner, { everyMs: config.gc.everyMs, leaseMs });
       if (lease !== undefined) await this.#collect(lease, leaseMs);
     } catch (error) {
       if (!this.#stop.signal.aborted) logger.error({ err: error }, 'garbage collection failed');
     }
+  }
+
+  async #isDoubted(): Promise<boolean> {
+    const { config, store, logger, clock } = this.#options;
+    if (this.#isFirst) {
+      const { everyMs, graceMs } = config.gc;
+      const lastMs = (await store.catalog.gc.lastRunMs()) ?? clock();
+      const unknownMs = clock() - lastMs - 2 * everyMs - graceMs;
+      if (unknownMs > 0) this.#watch.doubt(unknownMs);
+      this.#isFirst = false;
+    }
+    const doubtedMs = this.#watch.doubtedMs();
+    if (doubtedMs === 0) return false;
+    logger.warn(
+      { doubtedMs },
+      'the clock went ahead by more than is known to have passed: nothing is collected yet; if it is wrong, set it (NTP)',
+    );
+    return true;
   }
 
   /** The next run is not sooner after one that failed; one that was stopped is another origin's to end. */

@@ -5,6 +5,7 @@ import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { UploadService } from '../../storage/upload/service.ts';
+import { ClockWatch } from '../clock-watch.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Logger } from '../observe/logger.ts';
 import { scratchFolder } from '../open-store.ts';
@@ -15,6 +16,8 @@ export interface HousekeepingOptions {
   readonly catalog: Catalog;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Time that nobody can set; the process's unless given. */
+  readonly uptime?: Clock | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -22,14 +25,20 @@ const EVERY_MS = 3_600_000;
 /** Older than any job: what a killed process left behind. */
 const SCRATCH_TTL_MS = 24 * 3_600_000;
 
-/** Hourly: removes upload sessions that nobody goes on with, and scratch files of killed processes. */
+/**
+ * Hourly: removes upload sessions that nobody goes on with, and scratch files of killed processes; but not
+ * while the clock is in doubt (see {@link ClockWatch}).
+ */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
+  readonly #watch: ClockWatch;
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void>;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
+    const { config, clock, uptime = () => performance.now() } = options;
+    this.#watch = new ClockWatch({ clock, uptime, graceMs: config.uploads.ttlMs });
     this.#running = this.#turn();
     this.#timer = setInterval(() => {
       this.#running = this.#running.then(() => this.#turn());
@@ -44,6 +53,13 @@ export class Housekeeping {
 
   async #turn(): Promise<void> {
     const { config, blobs, catalog, clock, logger, signal } = this.#options;
+    if (this.#watch.doubtedMs() > 0) {
+      logger.warn(
+        {},
+        'the clock jumped ahead: no upload expires yet; if it is wrong, set it (NTP)',
+      );
+      return;
+    }
     const uploads = new UploadService({ objects: blobs.objects, catalog, clock });
     try {
       const swept = await uploads.sweep(config.uploads.ttlMs, { signal });

@@ -83,9 +83,12 @@ export interface GcCatalog {
     untilMs: number,
     rememberUntilMs: number,
   ): Promise<void>;
+  /** When the last of the periodic collector's runs ended; undefined before the first. */
+  lastRunMs(): Promise<number | undefined>;
   /**
    * Gives the periodic collector's turn to `owner` for `leaseMs`; undefined while another has it, or when
-   * the last ended less than `everyMs` ago. It only spares work: collectors may run side by side.
+   * the last ended less than `everyMs` ago; one that ended in the future was told so by a clock that was
+   * wrong, and counts for nothing. It only spares work: collectors may run side by side.
    */
   beginRun(
     owner: string,

@@ -1,6 +1,9 @@
 import { StorageError } from '../errors.ts';
 
-/** Pulls exact lengths out of a stream of bytes of any segmentation. */
+/**
+ * Pulls exact lengths out of a stream of bytes of any segmentation. What it hands out may share memory with
+ * what the source gave, which must not be written again.
+ */
 export class ByteQueue {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #what: string;
@@ -13,11 +16,17 @@ export class ByteQueue {
 
   /** Exactly `length` bytes; `corrupt` when the stream ends before. */
   async take(length: number): Promise<Buffer> {
-    await this.#fill(length);
-    if (this.#held.length < length) throw this.#cutOff();
-    const taken = this.#held.subarray(0, length);
-    this.#held = this.#held.subarray(length);
-    return taken;
+    const parts: Buffer[] = [];
+    // What was read is copied only where a piece of it ends inside of what is taken.
+    for (let left = length; left > 0;) {
+      const part = await this.next();
+      if (part === undefined) throw this.#cutOff();
+      const taken = part.subarray(0, left);
+      this.#held = part.subarray(taken.length);
+      left -= taken.length;
+      parts.push(taken);
+    }
+    return joined(parts, length);
   }
 
   /** The next bytes without taking them: `length` of them, fewer only at the end. */
@@ -48,18 +57,15 @@ export class ByteQueue {
 
   async #fill(length: number): Promise<void> {
     if (this.#held.length >= length) return;
-    const parts: Uint8Array[] = this.#held.length > 0 ? [this.#held] : [];
+    const parts: Uint8Array[] = this.#held.length === 0 ? [] : [this.#held];
     let size = this.#held.length;
     while (size < length) {
       const next = await this.#source.next();
       if (next.done === true) break;
-      parts.push(next.value);
+      if (next.value.length > 0) parts.push(next.value);
       size += next.value.length;
     }
-    // Mostly one part holds all that is asked for.
-    const [first, ...more] = parts;
-    this.#held =
-      first !== undefined && more.length === 0 ? viewOf(first) : Buffer.concat(parts, size);
+    this.#held = joined(parts, size);
   }
 
   #cutOff(): StorageError {
@@ -67,6 +73,10 @@ export class ByteQueue {
   }
 }
 
-function viewOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** One part as it is, several copied. */
+function joined(parts: readonly Uint8Array[], size: number): Buffer {
+  const [first] = parts;
+  return first !== undefined && parts.length === 1
+    ? Buffer.from(first.buffer, first.byteOffset, first.length)
+    : Buffer.concat(parts, size);
 }

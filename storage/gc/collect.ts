@@ -12,6 +12,8 @@ export interface GcOptions extends IoOptions {
   readonly objects: ObjectStore;
   readonly catalog: Catalog;
   readonly clock: Clock;
+  /** The moment from which ages count; the clock's unless given. */
+  readonly nowMs?: number | undefined;
   /** What is younger stays, whether something names it or not: its row may be on its way. */
   readonly graceMs: number;
   /** Commits kept of each OSTree ref, its own included; {@link KEPT_COMMITS} unless given. */
@@ -61,7 +63,7 @@ const PRUNE_ROWS = 200;
 export async function collectGarbage(options: GcOptions): Promise<GcReport> {
   const { catalog, clock, graceMs, dryRun, signal } = options;
   const { keptCommits = KEPT_COMMITS, liveMs = LIVE_DEVICE_MS } = options;
-  const startedMs = clock();
+  const startedMs = options.nowMs ?? clock();
   const cutoff: GcCutoff = {
     unnamedBeforeMs: startedMs - graceMs,
     retiredBeforeMs: startedMs - RETIRED_DELTA_MS,

@@ -1,6 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { RetainedTag } from '../catalog/retention-catalog.ts';
-import type { Clock } from '../clock.ts';
 import { checkAborted } from '../durable.ts';
 import type { RepoName } from '../names.ts';
 import type { IoOptions } from '../object-store.ts';
@@ -10,7 +9,8 @@ import type { RetentionPolicy } from './policy.ts';
 
 export interface RetentionOptions extends IoOptions {
   readonly catalog: Pick<Catalog, 'repositories' | 'retention'>;
-  readonly clock: Clock;
+  /** The moment from which ages count. */
+  readonly nowMs: number;
   readonly policy: RetentionPolicy;
   /** Decides and changes nothing. */
   readonly dryRun: boolean;
@@ -77,11 +77,10 @@ async function* repositories({ catalog, signal }: RetentionOptions): AsyncGenera
 }
 
 async function planned(
-  { catalog, clock, policy }: RetentionOptions,
+  { catalog, nowMs, policy }: RetentionOptions,
   repo: RepoName,
   freed: FreedBytes,
 ): Promise<Outcome> {
-  const nowMs = clock();
   const facts = await catalog.retention.facts(repo, nowMs - policy.liveMs);
   const plan = planRepository(repo, facts, policy, nowMs);
   await freed.add(plan);
@@ -91,11 +90,10 @@ async function planned(
 
 /** Each tag goes together with what it takes along: a crash leaves no half. */
 async function carriedOut(
-  { catalog, clock, policy, signal }: RetentionOptions,
+  { catalog, nowMs, policy, signal }: RetentionOptions,
   repo: RepoName,
   freed: FreedBytes,
 ): Promise<Outcome> {
-  const nowMs = clock();
   const liveSinceMs = nowMs - policy.liveMs;
   const facts = await catalog.retention.facts(repo, liveSinceMs);
   let plan = planRepository(repo, facts, policy, nowMs);

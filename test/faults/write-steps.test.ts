@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
+import { runOstreeDeltaJob } from '../../delta/ostree/matrix/delta-job.ts';
 import { runDeltaJob, runLayerJob } from '../../delta/work.ts';
 import { openStore, scratchFolder, type OpenedStore } from '../../server/open-store.ts';
 import { BlobStore, readBlob } from '../../storage/blob-store.ts';
@@ -12,7 +13,11 @@ import { StoreRepair } from '../../storage/fsck/repair.ts';
 import { checkStore } from '../../storage/fsck/check.ts';
 import { collectGarbage } from '../../storage/gc/collect.ts';
 import { parseTag } from '../../storage/names.ts';
+import { retain } from '../../storage/retention/retention.ts';
+import { parseOstreeChecksum } from '../../storage/ostree/checksum.ts';
 import { writeObjects } from '../../storage/ostree/object-writer.ts';
+import { MemoryRepo } from '../delta/ostree/static-delta/memory-repo.ts';
+import { incomingCommit, pairOf } from '../delta/ostree/matrix/stored-world.ts';
 import { incompressible, pushImage } from '../server/sample-image.ts';
 import { killCommits, MAIN } from '../storage/ostree/kill-commits.ts';
 import { incoming } from '../storage/ostree/objects.ts';
@@ -108,6 +113,57 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
     kept: manifestsOf,
     atLeast: 4,
+  },
+  'a static delta that is built and published': {
+    prepare: async ({ blobs, catalog, data }) => {
+      const repo = new MemoryRepo();
+      const options = { blobs, catalog, repo: REPO, scratch: scratchFolder(data) };
+      const [from, to] = ['one', 'two'].map((version) => {
+        const program = incompressible('program', 30_000);
+        incompressible(version, 500).copy(program, 8000);
+        return repo.commit({ '/usr/bin/program': { content: program, mode: 0o100_755 } });
+      });
+      if (from === undefined || to === undefined) throw new Error('no commits');
+      for (const commit of [from, to]) {
+        await writeObjects(incomingCommit(repo, commit), options);
+        const checksum = parseOstreeChecksum(commit.checksum);
+        await catalog.ostree.moveRef(REPO, MAIN, checksum, 'any');
+      }
+      await catalog.ostreeDeltas.ensure([pairOf(from, to)], 0);
+    },
+    work: async (place) => {
+      const { ostreeDeltas } = place.catalog;
+      for (;;) {
+        const claim = await ostreeDeltas.claim('w', LEASE_MS);
+        if (claim === undefined) return;
+        const outcome = await runOstreeDeltaJob(deps(place), claim);
+        if (outcome.kind === 'failed') throw new Error(JSON.stringify(outcome));
+      }
+    },
+    after: async ({ catalog }) => {
+      expect((await catalog.ostreeDeltas.counts()).published).toBe(1);
+    },
+    atLeast: 5,
+  },
+  'tags that retention lets go, and a collection': {
+    prepare: async (place) => {
+      for (const tag of ['v0', 'v1', 'v2']) await pushVersion(place, tag);
+      await chunkAll(place);
+    },
+    work: async ({ blobs, catalog }) => {
+      const nowMs = Date.now() + 600_000;
+      const tags = { matches: () => true, last: 2 };
+      const rules = [{ name: 'last two', repositories: () => true, tags }];
+      const policy = { releases: 0, liveMs: 1000, rules };
+      await retain({ catalog, nowMs, policy, dryRun: false });
+      const store = { objects: blobs.objects, catalog, clock: () => nowMs };
+      await collectGarbage({ ...store, graceMs: 0, dryRun: false });
+    },
+    after: async ({ catalog }) => {
+      expect(await catalog.repositories.resolveTag(REPO, parseTag('v0'))).toBeUndefined();
+    },
+    kept: manifestsOf,
+    atLeast: 6,
   },
   'a tag and a manifest that are deleted, and a collection': {
     prepare: async (place) => {

@@ -9,7 +9,7 @@ const WRITES: ReadonlySet<string | symbol> = new Set([
   ...['linkBlob', 'unlinkBlob', 'putManifest', 'deleteManifest', 'deleteTag'],
   ...['ensure', 'claim', 'finish', 'publish', 'reject', 'fail', 'retire', 'release', 'refuse'],
   ...['prune', 'condemn', 'settle', 'pruneOstreeLinks', 'pruneOstreeObjects'],
-  ...['addObjects', 'moveRef', 'deleteRef'],
+  ...['addObjects', 'moveRef', 'deleteRef', 'keepFile', 'drop'],
   ...['removeDangling', 'restorePack', 'noteLost', 'noteBack', 'correctSize', 'rebuildDeltas'],
   ...['rechunk', 'relocate', 'forgetPack', 'moveChunks', 'forgetContent'],
 ]);

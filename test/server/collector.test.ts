@@ -10,6 +10,8 @@ import { digestOf } from '../../storage/digest.ts';
 import { StoreWorld } from '../storage/store-world.ts';
 import { tempFolder } from './cache/tools.ts';
 
+const DAY_MS = 24 * 3_600_000;
+const YEAR_MS = 365 * DAY_MS;
 const SETTINGS = { matrix: { releases: 1, liveMs: 1000, builders: 0 }, logLevel: 'silent' };
 
 const load = (gc: object, more: object = {}) =>
@@ -103,6 +105,48 @@ test('an origin collects by itself where the settings say so', async () => {
     await store.close();
     await origin.close();
   }
+});
+
+test('a clock that jumped ten years ahead is believed once a day has really passed', async () => {
+  const store = await StoreWorld.open('memory');
+  await store.age();
+  await store.pushImage('image', ['layer']);
+  await store.pushBlob('pushed a minute ago');
+  const logger = createLogger('silent');
+  const [info, warn] = [vi.spyOn(logger, 'info'), vi.spyOn(logger, 'warn')];
+  const config = await load({ everyMs: 10 });
+  let [jumpedMs, passedMs] = [0, 0];
+  const collector = new Collector({
+    ...{ config, store, logger },
+    clock: () => Date.now() + jumpedMs + passedMs,
+    uptime: () => performance.now() + passedMs,
+  });
+  onTestFinished(() => collector.close());
+  jumpedMs = 10 * YEAR_MS;
+  await until(() => warn.mock.calls.length > 2);
+  expect(info).not.toHaveBeenCalled();
+  passedMs = DAY_MS;
+  await until(() => info.mock.calls.length > 0);
+  const left = await store.stored(['image', 'layer', 'pushed a minute ago']);
+  expect(left).toEqual(['image', 'layer']);
+});
+
+test('a start long after the last run waits for a grace period first', async () => {
+  const store = await StoreWorld.open('memory');
+  const { gc } = store.catalog;
+  const lease = await gc.beginRun('before', { everyMs: 10, leaseMs: 1000 });
+  if (lease === undefined) throw new Error('nobody has it');
+  await gc.endRun(lease, true);
+  await store.pushBlob('pushed a minute ago');
+  const logger = createLogger('silent');
+  const [info, warn] = [vi.spyOn(logger, 'info'), vi.spyOn(logger, 'warn')];
+  const config = await load({ everyMs: 10 });
+  const clock = (): number => Date.now() + 10 * YEAR_MS;
+  const collector = new Collector({ config, store, logger, clock });
+  onTestFinished(() => collector.close());
+  await until(() => warn.mock.calls.length > 2);
+  expect(info).not.toHaveBeenCalled();
+  expect(await store.stored(['pushed a minute ago'])).toEqual(['pushed a minute ago']);
 });
 
 test('and never by default', async () => {

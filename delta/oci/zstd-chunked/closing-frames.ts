@@ -1,8 +1,6 @@
 import { digestOf } from '../../../storage/digest.ts';
-import { compressFrame } from '../../../storage/zstd.ts';
+import type { TextFrames } from './text-frames.ts';
 
-/** Tables are read by every client: as small as does not take long. */
-const TABLE_LEVEL = 15;
 const SKIPPABLE_MAGIC = 0x184d2a50;
 /** Of a skippable frame: magic and length (RFC 8878, 3.1.2). */
 const FRAME_HEADER_BYTES = 8;
@@ -13,33 +11,35 @@ const FOOTER_MAGIC = 'GNUlInUx';
 const PREFIX = 'io.github.containers.zstd-chunked.';
 const OLD_PREFIX = 'io.containers.zstd-chunked.';
 
-/** The frames that make `start` bytes of zstd frames a zstd:chunked layer, and what its descriptor says of them. */
+/**
+ * The frames that make `start` bytes of zstd frames a zstd:chunked layer, and what its descriptor says of
+ * them. `entries` is the JSON of the table up to its last entry.
+ */
 export async function closingFrames(
-  entries: readonly string[],
-  tarSplit: Buffer,
+  entries: TextFrames,
+  tarSplit: TextFrames,
   start: number,
 ): Promise<{
   readonly frames: readonly Buffer[];
   readonly annotations: Readonly<Record<string, string>>;
 }> {
-  const split = await compressFrame(tarSplit, TABLE_LEVEL);
-  const json = `{"version":1,"entries":[${entries.join(',')}],"tarSplitDigest":"${digestOf(split)}"}`;
-  const rawTable = Buffer.from(json);
-  const table = await compressFrame(rawTable, TABLE_LEVEL);
+  const split = await tarSplit.finish();
+  entries.add(`],"tarSplitDigest":"${digestOf(split)}"}`);
+  const table = await entries.finish();
   const tableAt = start + FRAME_HEADER_BYTES;
   const splitAt = tableAt + table.length + FRAME_HEADER_BYTES;
   const checksum = digestOf(table);
-  const position = `${tableAt}:${table.length}:${rawTable.length}:${MANIFEST_TYPE}`;
+  const position = `${tableAt}:${table.length}:${entries.bytes}:${MANIFEST_TYPE}`;
   const numbers = [
-    ...[tableAt, table.length, rawTable.length, MANIFEST_TYPE],
-    ...[splitAt, split.length, tarSplit.length],
+    ...[tableAt, table.length, entries.bytes, MANIFEST_TYPE],
+    ...[splitAt, split.length, tarSplit.bytes],
   ];
   return {
     frames: [skippable(table), skippable(split), skippable(footer(numbers))],
     annotations: {
       [`${PREFIX}manifest-checksum`]: checksum,
       [`${PREFIX}manifest-position`]: position,
-      [`${PREFIX}tarsplit-position`]: `${splitAt}:${split.length}:${tarSplit.length}`,
+      [`${PREFIX}tarsplit-position`]: `${splitAt}:${split.length}:${tarSplit.bytes}`,
       [`${OLD_PREFIX}manifest-checksum`]: checksum,
       [`${OLD_PREFIX}manifest-position`]: position,
     },

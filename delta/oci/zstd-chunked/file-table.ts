@@ -2,6 +2,7 @@ import { DigestHasher, type Digest } from '../../../storage/digest.ts';
 import type { WalkedEntry } from '../../../storage/tar/tar-walk.ts';
 import { Crc64 } from './crc64.ts';
 import { TarSplitWriter } from './tar-split.ts';
+import { TextFrames } from './text-frames.ts';
 import { refused, tocEntryOf, type TocEntry } from './toc-entry.ts';
 
 /** A frame with bytes of a file's content, in the layer blob. */
@@ -18,6 +19,9 @@ const MAX_TABLE_BYTES = 50 * 1024 * 1024;
 /** No file's headers take so much, nor what follows the last file. */
 const MAX_GAP_BYTES = 16 * 1024 * 1024;
 
+/** How the table begins. */
+const TABLE_START = '{"version":1,"entries":[';
+
 interface OpenFile {
   readonly entry: TocEntry;
   readonly hasher: DigestHasher;
@@ -30,10 +34,11 @@ interface OpenFile {
  * `refused` (see {@link tocEntryOf}), also for two entries of one name and for tables that readers refuse.
  */
 export class FileTable {
-  readonly #entries: string[] = [];
+  readonly #entries = new TextFrames();
+  #separator = TABLE_START;
   readonly #names = new Set<string>();
-  readonly #split = new TarSplitWriter();
-  #entryBytes = 0;
+  readonly #splitLines = new TextFrames();
+  readonly #split = new TarSplitWriter(this.#splitLines);
   #gap: Buffer[] = [];
   #gapBytes = 0;
   #file: OpenFile | undefined;
@@ -92,20 +97,30 @@ export class FileTable {
     }
   }
 
-  /** What follows the last entry: the rest of its last block (`padding` bytes), zeros, anything. */
-  finish(padding: number): { readonly entries: readonly string[]; readonly tarSplit: Buffer } {
+  /** Compresses what came; to be called now and then, so that little is held. */
+  async settle(): Promise<void> {
+    await this.#entries.settle();
+    await this.#splitLines.settle();
+  }
+
+  /**
+   * What follows the last entry: the rest of its last block (`padding` bytes), zeros, anything. The JSON of
+   * the table lacks its end (see `closingFrames`).
+   */
+  finish(padding: number): { readonly entries: TextFrames; readonly tarSplit: TextFrames } {
     const end = this.#takeGap();
     const isEnd = end.subarray(padding, padding + 1024).every((byte) => byte === 0);
     if (!isEnd || this.#file !== undefined) throw refused('', 'the tar does not end as one');
     if (end.length > 0) this.#split.segment(end);
-    return { entries: this.#entries, tarSplit: this.#split.finish() };
+    if (this.#separator === TABLE_START) this.#entries.add(TABLE_START);
+    return { entries: this.#entries, tarSplit: this.#splitLines };
   }
 
   #push(entry: TocEntry): void {
     const text = JSON.stringify(entry);
-    this.#entries.push(text);
-    this.#entryBytes += text.length;
-    if (Math.max(this.#entryBytes, this.#split.bytes) > MAX_TABLE_BYTES) {
+    this.#entries.add(`${this.#separator}${text}`);
+    this.#separator = ',';
+    if (Math.max(this.#entries.bytes, this.#splitLines.bytes) > MAX_TABLE_BYTES) {
       throw refused('', `its tables take more than ${MAX_TABLE_BYTES} bytes`);
     }
   }

@@ -1,6 +1,5 @@
 import type { BlobStore } from '../../../storage/blob-store.ts';
 import type { ChunkIndex, IndexedChunk } from '../../../storage/chunk/chunk-index.ts';
-import { CHUNK_LEVEL } from '../../../storage/chunk/chunk-packer.ts';
 import { PackWriter } from '../../../storage/chunk/pack.ts';
 import { readFrames } from '../../../storage/chunk/restore.ts';
 import {
@@ -12,6 +11,12 @@ import { compressFrame } from '../../../storage/zstd.ts';
 import { closingFrames } from './closing-frames.ts';
 import { FileTable, type ContentFrame } from './file-table.ts';
 import { TarSteps, type TarStep } from './tar-steps.ts';
+
+/**
+ * Of own frames. On pieces of 6 to 60 KB the level of chunks makes them 0.3 to 1.7 percent smaller, in half
+ * again the time and with 10 MB more.
+ */
+const OWN_LEVEL = 6;
 
 export interface StoredForm {
   readonly digest: Digest;
@@ -96,7 +101,7 @@ class FormWriter {
         this.#hasher.update(frame);
         this.map.add(chunk.pack, chunk.offset, chunk.length);
       } else {
-        await this.#ownFrame(await compressFrame(raw.subarray(start, end), CHUNK_LEVEL));
+        await this.#ownFrame(await compressFrame(raw.subarray(start, end), OWN_LEVEL));
       }
       places.set(start, { offset, endOffset: this.map.size });
     }
@@ -113,6 +118,7 @@ class FormWriter {
         }
       }
     }
+    await this.#table.settle();
   }
 
   async finish(): Promise<Readonly<Record<string, string>>> {

@@ -1,4 +1,5 @@
 import { Crc64 } from './crc64.ts';
+import type { TextFrames } from './text-frames.ts';
 
 const SEGMENT = 2;
 const FILE = 1;
@@ -8,13 +9,11 @@ const FILE = 1;
  * each entry a checksum of what is. With the contents it makes the tar again, byte for byte.
  */
 export class TarSplitWriter {
-  readonly #lines: string[] = [];
-  #bytes = 0;
+  readonly #lines: TextFrames;
   #position = 0;
 
-  /** Bytes written so far. */
-  get bytes(): number {
-    return this.#bytes;
+  constructor(lines: TextFrames) {
+    this.#lines = lines;
   }
 
   /** Padding and headers up to a content, or the tar's end. */
@@ -32,14 +31,8 @@ export class TarSplitWriter {
     });
   }
 
-  finish(): Buffer {
-    return Buffer.from(this.#lines.join(''));
-  }
-
   #add(entry: Readonly<Record<string, unknown>>): void {
-    const line = `${JSON.stringify({ ...entry, position: this.#position })}\n`;
+    this.#lines.add(`${JSON.stringify({ ...entry, position: this.#position })}\n`);
     this.#position += 1;
-    this.#bytes += line.length;
-    this.#lines.push(line);
   }
 }

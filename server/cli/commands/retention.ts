@@ -35,7 +35,7 @@ async function run(flags: StoreFlags, dryRun: boolean): Promise<void> {
   const output = createOutput(flags.json === true);
   const { report, rules } = await withStore(flags, async ({ catalog }, config) => ({
     rules: config.retention.length,
-    report: await retain({ catalog, clock: Date.now, policy: retentionPolicy(config), dryRun }),
+    report: await retain({ catalog, nowMs: Date.now(), policy: retentionPolicy(config), dryRun }),
   }));
   const { verdicts, ...totals } = report;
   for (const { repo, tag, digest, goes, why, sinceMs, freesBytes } of verdicts) {

@@ -1,8 +1,18 @@
 import type { Lease } from '../layer-catalog.ts';
 import type { SqlContext } from './context.ts';
-import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
+import { CLOCK_SKEW_MS, claimed, expectHeld, isOver, UNCLAIMED } from './leases.ts';
 
 const ONE = 1;
+
+/** As `GcCatalog.lastRunMs`. */
+export async function lastRunMs({ db }: SqlContext): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('gc_runs')
+    .select('ended_ms')
+    .where('id', '=', ONE)
+    .executeTakeFirst();
+  return row === undefined || row.ended_ms === 0 ? undefined : row.ended_ms;
+}
 
 /** As `GcCatalog.beginRun`. */
 export async function beginRun(
@@ -21,8 +31,10 @@ export async function beginRun(
     .updateTable('gc_runs')
     .set(claimed(owner, nowMs + leaseMs))
     .where('id', '=', ONE)
-    .where('ended_ms', '<=', nowMs - everyMs)
-    .where((eb) => eb.or([eb('owner', 'is', null), eb('lease_until_ms', '<=', nowMs)]))
+    .where((eb) =>
+      eb.or([eb('ended_ms', '<=', nowMs - everyMs), eb('ended_ms', '>', nowMs + CLOCK_SKEW_MS)]),
+    )
+    .where((eb) => eb.or([eb('owner', 'is', null), isOver('lease_until_ms', nowMs, leaseMs)]))
     .returning('fence')
     .executeTakeFirst();
   return row && { owner, fence: row.fence };

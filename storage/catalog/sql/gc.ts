@@ -7,7 +7,7 @@ import { CONDEMNED, rememberUnlinked } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
 import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
-import { beginRun, endRun, renewRun } from './gc-runs.ts';
+import { beginRun, endRun, lastRunMs, renewRun } from './gc-runs.ts';
 import { isForgotten, pruneLayers, pruneLinks, pruneOstreeDeltas, prunePacks } from './gc-prune.ts';
 import { pruneLinksAfter } from './ostree-gc-links.ts';
 import { pruneObjectsAfter } from './ostree-gc-objects.ts';
@@ -165,6 +165,10 @@ export class SqlGc implements GcCatalog {
       }
       await tx.deleteFrom('condemned').where('until_ms', '<=', clock()).execute();
     });
+  }
+
+  async lastRunMs(): Promise<number | undefined> {
+    return lastRunMs(this.#context);
   }
 
   async beginRun(

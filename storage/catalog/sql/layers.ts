@@ -14,7 +14,7 @@ import type { Schema } from '../schema.ts';
 import { nameStored } from './condemned.ts';
 import { batches, unlessBeingClaimed, type SqlContext } from './context.ts';
 import { addChunks, addLayerPacks, addPack, firstUnknownPack } from './layer-chunks.ts';
-import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
+import { claimed, expectHeld, UNCLAIMED, isOver } from './leases.ts';
 
 /** Pushed layers on their way to being chunked, and where every chunk lies. */
 export class SqlLayers implements LayerCatalog {
@@ -77,7 +77,7 @@ export class SqlLayers implements LayerCatalog {
           .where((is) =>
             is.or([
               is('free.state', '=', 'pending'),
-              is('free.state', '=', 'chunking').and('free.lease_until_ms', '<=', nowMs),
+              is('free.state', '=', 'chunking').and(isOver('free.lease_until_ms', nowMs, leaseMs)),
             ]),
           )
           .orderBy('free.updated_ms')

@@ -4,7 +4,7 @@ import type { DeltaCoverage, DeltaState } from '../delta-catalog.ts';
 import type { Lease } from '../layer-catalog.ts';
 import type { Schema } from '../schema.ts';
 import { batches, unlessBeingClaimed, type SqlContext } from './context.ts';
-import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
+import { claimed, expectHeld, UNCLAIMED, isDue, isOver } from './leases.ts';
 
 /** Tables whose rows are cells of a matrix: they have their states, and a lease while they are built. */
 type MatrixTable = 'deltas' | 'ostree_deltas';
@@ -56,8 +56,8 @@ export class SqlMatrixTable<T extends MatrixTable> {
       })}
         where id = (
           select id from ${this.#table} as free
-            where (free.state = 'pending' and free.due_ms <= ${nowMs})
-              or (free.state in ('building', 'proving') and free.lease_until_ms <= ${nowMs})
+            where (free.state = 'pending' and ${isDue('free.due_ms', nowMs)})
+              or (free.state in ('building', 'proving') and ${isOver('free.lease_until_ms', nowMs, leaseMs)})
             order by free.due_ms, free.id limit 1 ${unlessBeingClaimed(this.#context)}
         )
         returning *`.execute(db);

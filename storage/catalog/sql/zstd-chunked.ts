@@ -7,7 +7,7 @@ import type { Schema } from '../schema.ts';
 import type { ImageForm, ZstdChunkedCatalog } from '../zstd-chunked-catalog.ts';
 import { nameStored } from './condemned.ts';
 import { batches, unlessBeingClaimed, type SqlContext } from './context.ts';
-import { claimed, expectHeld, UNCLAIMED } from './leases.ts';
+import { claimed, expectHeld, UNCLAIMED, isDue, isOver } from './leases.ts';
 import { SqlLayerForms } from './zstd-chunked-layers.ts';
 
 /** zstd:chunked forms; those of layers come from {@link SqlLayerForms}. */
@@ -87,8 +87,10 @@ export class SqlZstdChunked extends SqlLayerForms implements ZstdChunkedCatalog 
             .select(['free.repo', 'free.source'])
             .where((is) =>
               is.or([
-                is('free.state', '=', 'pending').and('free.due_ms', '<=', nowMs),
-                is('free.state', '=', 'building').and('free.lease_until_ms', '<=', nowMs),
+                is('free.state', '=', 'pending').and(isDue('free.due_ms', nowMs)),
+                is('free.state', '=', 'building').and(
+                  isOver('free.lease_until_ms', nowMs, leaseMs),
+                ),
               ]),
             )
             .orderBy('free.due_ms')

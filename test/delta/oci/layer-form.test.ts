@@ -114,6 +114,18 @@ describe('makeLayerForm', () => {
     expect(form.own.size).toBeLessThan(2000);
   });
 
+  it('writes tables of any size, frame by frame', async () => {
+    const names = Array.from({ length: 6000 }, (_, n) => `${'long-name-'.repeat(8)}${n}`);
+    const { entries, form } = await formOf(writeTar(names.map((name) => file(name, Buffer.of(1)))));
+    expect(entries.map(({ name }) => name).sort()).toEqual([...names].sort());
+    const [, , tableBytes = 0] = (
+      form.annotations['io.github.containers.zstd-chunked.manifest-position'] ?? ''
+    )
+      .split(':')
+      .map(Number);
+    expect(tableBytes).toBeGreaterThan(1024 * 1024);
+  });
+
   it('serves every range as a slice of the whole', async () => {
     const { form, bytes } = await formOf(tree);
     const reader = new CompositeReader(blobs);

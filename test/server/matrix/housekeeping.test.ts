@@ -1,6 +1,6 @@
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { Housekeeping } from '../../../server/matrix/housekeeping.ts';
 import { createLogger } from '../../../server/observe/logger.ts';
@@ -8,7 +8,8 @@ import { scratchFolder } from '../../../server/open-store.ts';
 import { parseUploadId } from '../../../storage/keys.ts';
 import { openMatrixFixture, REPO, until, type MatrixFixture } from './matrix-fixture.ts';
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 let fixture: MatrixFixture;
 
@@ -48,4 +49,30 @@ it('removes at its start what was left behind, and nothing that is in use', asyn
   expect(await catalog.uploads.get(stale)).toBeUndefined();
   stop.abort();
   await keeper.close();
+});
+
+it('expires no upload by a clock that jumped ahead', async () => {
+  const config = fixture.config();
+  const { blobs, catalog } = fixture.store;
+  const logger = createLogger('silent');
+  const warn = vi.spyOn(logger, 'warn');
+  const open = parseUploadId('0'.repeat(32));
+  await catalog.uploads.create(open, REPO);
+  let nowMs = Date.now();
+  const clock = (): number => nowMs;
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const stop = new AbortController();
+  const keeper = new Housekeeping({
+    ...{ config, blobs, catalog, logger, clock, uptime: () => 0, signal: stop.signal },
+  });
+  try {
+    nowMs += 3650 * DAY_MS;
+    vi.advanceTimersByTime(HOUR_MS);
+    await until(() => Promise.resolve(warn.mock.calls.length > 0 || undefined));
+    expect(await catalog.uploads.get(open)).toBeDefined();
+  } finally {
+    stop.abort();
+    await keeper.close();
+    vi.useRealTimers();
+  }
 });

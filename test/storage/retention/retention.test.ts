@@ -30,7 +30,7 @@ async function threeVersions(): Promise<StoreWorld> {
 
 function retainIn({ catalog, clock }: StoreWorld, dryRun: boolean, over: Partial<Catalog> = {}) {
   const { repositories, retention } = { ...catalog, ...over };
-  return retain({ catalog: { repositories, retention }, clock, policy: POLICY, dryRun });
+  return retain({ catalog: { repositories, retention }, nowMs: clock(), policy: POLICY, dryRun });
 }
 
 test('a preview foretells what goes and what the collector can then free, and changes nothing', async () => {

@@ -10,6 +10,7 @@ import { deltaFile, OSTREE_RESULT, ostreePair } from './ostree-deltas.ts';
 import { pair } from './pairs.ts';
 
 const LEASE_MS = 1000;
+const TEN_YEARS_MS = 10 * 365 * 24 * 3_600_000;
 
 /** A queue whose rows are held under leases while somebody works on them. */
 interface Queue {
@@ -89,6 +90,27 @@ export function fencingSuite(setup: CatalogUnderTest): void {
       await expect(queue.finish(hung, 'w1')).rejects.toMatchObject({ code: 'conflict' });
       expect(await queue.look()).toEqual(before);
       await queue.finish(successor, 'w2');
+    });
+
+    test('a clock that was ten years ahead holds no row, and its holder is refused', async () => {
+      const { catalog, clock } = await setup();
+      const queue = queueOf(catalog);
+      clock.nowMs += TEN_YEARS_MS;
+      await queue.add();
+      const ahead = await queue.take('w1');
+      clock.nowMs -= TEN_YEARS_MS;
+      const successor = await queue.take('w2');
+      await expect(queue.finish(ahead, 'w1')).rejects.toMatchObject({ code: 'conflict' });
+      await queue.finish(successor, 'w2');
+    });
+
+    test('what became due by such a clock is due once it is right', async () => {
+      const { catalog, clock } = await setup();
+      const queue = queueOf(catalog);
+      clock.nowMs += TEN_YEARS_MS;
+      await queue.add();
+      clock.nowMs -= TEN_YEARS_MS;
+      await queue.finish(await queue.take('w1'), 'w1');
     });
   });
 }

@@ -9,6 +9,7 @@ import { manifest, named, OTHER, REPO, STABLE } from './names.ts';
 import { pair } from './pairs.ts';
 
 const HOUR = 3_600_000;
+const YEAR = 365 * 24 * HOUR;
 
 function cutoffAt(nowMs: number): GcCutoff {
   return {
@@ -243,6 +244,23 @@ export function gcSuite(setup: CatalogUnderTest): void {
       clock.nowMs += HOUR - 1;
       expect(await gc.beginRun('c', times)).toBeUndefined();
       clock.nowMs += 1;
+      expect(await gc.beginRun('c', times)).toMatchObject({ owner: 'c' });
+    });
+
+    test('a run that a clock far ahead has ended, or holds, counts for nothing once the clock is right', async () => {
+      const { catalog, clock } = await setup();
+      const { gc } = catalog;
+      clock.nowMs = 10 * YEAR;
+      const ahead = await gc.beginRun('a', times);
+      if (ahead === undefined) throw new Error('nobody has it');
+      clock.nowMs = 10 * HOUR;
+      const next = await gc.beginRun('b', times);
+      if (next === undefined) throw new Error('it waits for ten years');
+      await expect(gc.renewRun(ahead, 1000)).rejects.toMatchObject({ code: 'conflict' });
+      clock.nowMs = 10 * YEAR;
+      await gc.endRun(next, true);
+      expect(await gc.lastRunMs()).toBe(10 * YEAR);
+      clock.nowMs = 10 * HOUR;
       expect(await gc.beginRun('c', times)).toMatchObject({ owner: 'c' });
     });
 
