@@ -24,8 +24,8 @@ export default defineConfig({
   plugins: process.env['npm_lifecycle_event'] === 'test' ? [builtModules(import.meta.dirname)] : [],
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     maxWorkers: 3,
     sequence: { sequencer: LongFirst },
   },

@@ -84,7 +84,7 @@ describe.skipIf(needTool('ostree') === undefined)('with the real ostree', () => 
     repo = join(dir, 'stock');
     await copyRepo(commits, repo);
     server = await serve(repo);
-  }, 60_000);
+  });
   afterAll(async () => {
     server.closeAllConnections();
     server.close();

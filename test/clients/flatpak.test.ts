@@ -47,7 +47,7 @@ describe.skipIf(TOOLS.includes(undefined))('flatpak', () => {
     write('runtime/files/platform', 'a platform');
     write('app/metadata', metadata('Application', 'name=org.example.App\ncommand=hello\n'));
     printVersion('flatpak', await runTool('flatpak', ['--version']));
-  }, 60_000);
+  });
   afterAll(async () => {
     await proxy.close();
     await rig.close();

@@ -46,7 +46,7 @@ describe('logging in', () => {
     expect((await fetch(url, { method: 'DELETE', headers })).status).toBe(204);
   }
 
-  it.skipIf(skopeo === undefined)('skopeo', { timeout: 120_000 }, async () => {
+  it.skipIf(skopeo === undefined)('skopeo', async () => {
     const secret = await user('skopeo');
     const auth = ['--authfile', join(rig.dir, 'skopeo.json')];
     const run = (...args: string[]) => rig.run(skopeo ?? '', ['--insecure-policy', ...args]);
@@ -134,7 +134,7 @@ describe('logging in', () => {
     expect(await pull('public/app')).toBe(image);
   });
 
-  it.skipIf(crane === undefined)('crane', { timeout: 60_000 }, async () => {
+  it.skipIf(crane === undefined)('crane', async () => {
     const secret = await user('crane');
     const env = await makeHome(join(rig.dir, 'crane'));
     const run = (args: string[], more?: ToolOptions) =>

@@ -19,7 +19,6 @@ const REF = 'os/signed';
 
 describe.skipIf(OSTREE === undefined || GPG === undefined)(
   'ostree with gpg-verify through a cache',
-  { timeout: 120_000 },
   () => {
     let rig: OstreeRig;
     let source: RealRepo;
@@ -47,7 +46,7 @@ describe.skipIf(OSTREE === undefined || GPG === undefined)(
       await proxy.up();
       const config = configOf(proxy.url, join(rig.dir, 'cache'), {});
       cache = await startCache(config, silent, { fillRetry: QUICK });
-    }, 60_000);
+    });
     afterAll(async () => {
       await cache.close();
       await proxy.down();

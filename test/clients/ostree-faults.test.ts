@@ -116,7 +116,7 @@ describe.skipIf(OSTREE === undefined || GPG === undefined)('a pull when somethin
       world.source.run('ls', '-C', REF, '/usr/bin/program'),
     ) ?? [''];
     program = new RegExp(`/${checksum.slice(2)}\\.filez$`);
-  }, 120_000);
+  });
   afterAll(async () => {
     await world.close();
     home.remove();

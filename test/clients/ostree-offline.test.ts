@@ -62,7 +62,7 @@ describe.skipIf(OSTREE === undefined)('rivulet export ostree', () => {
     publicKey = half.toString('base64');
     keyFile = join(rig.dir, 'key');
     writeFileSync(keyFile, Buffer.concat([seed, half]).toString('base64'));
-  }, 120_000);
+  });
   afterAll(async () => {
     source.remove();
     await rig.close();

@@ -66,7 +66,7 @@ describe.skipIf(OSTREE === undefined)('ostree after the origin was pruned', () =
     gone = commit(GONE, 0);
     await pusher.push(source.path, GONE, null);
     await buildStaticDeltas(rig.origin.store);
-  }, 120_000);
+  });
   afterAll(async () => {
     source.remove();
     await rig.close();

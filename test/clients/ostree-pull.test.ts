@@ -42,7 +42,7 @@ describe.skipIf(OSTREE === undefined)('ostree pulls', () => {
     const second = source.commit(REF, '--subject=two', '--add-metadata-string=version=2.0');
     await pusher.push(source.path, REF, first);
     commits = [first, second];
-  }, 120_000);
+  });
   afterAll(async () => {
     source.remove();
     await rig.close();

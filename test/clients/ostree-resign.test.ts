@@ -58,7 +58,7 @@ describe.skipIf(OSTREE === undefined || GPG === undefined)('commits signed again
     const one = await commit(1, null);
     commits = [one, await commit(2, one)];
     await buildStaticDeltas(origin.store);
-  }, 120_000);
+  });
   afterAll(async () => {
     source.remove();
     home.remove();

@@ -189,7 +189,7 @@ describe('push/rootfs', () => {
       await ostree(rig.dir, 'remote', 'add', '--repo=client', '--no-gpg-verify', 'o', rig.url);
       await ostree(rig.dir, 'pull', '--repo=client', '--depth=-1', 'o', 'os/whole');
       await ostree(rig.dir, 'fsck', '--repo=client');
-    }, 60_000);
+    });
   });
 
   it.each(Object.entries(REFUSED))('refuses %s, by name', async (_name, [specs, why]) => {

@@ -41,7 +41,7 @@ describe.skipIf(OSTREE === undefined || GPG === undefined)('ostree with gpg-veri
     writeFileSync(join(source.tree, 'file'), 'two');
     source.commit(REF, '--subject=two');
     await new Pusher(rig.url).push(source.path, REF, first);
-  }, 60_000);
+  });
   afterAll(async () => {
     source.remove();
     home.remove();

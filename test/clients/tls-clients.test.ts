@@ -67,7 +67,7 @@ describe.skipIf(openssl === undefined)('clients over TLS, by certificates', () =
   const blobsOf = async (name: string) =>
     (await readdir(join(rig.dir, name, 'blobs/sha256'))).sort();
 
-  it.skipIf(skopeo === undefined)('skopeo', { timeout: 120_000 }, async () => {
+  it.skipIf(skopeo === undefined)('skopeo', async () => {
     const copy = (...args: string[]) =>
       rig.run(skopeo ?? '', ['--insecure-policy', 'copy', '--all', ...args]);
     const push = (repo: string, certDir: string) =>
@@ -101,7 +101,7 @@ describe.skipIf(openssl === undefined)('clients over TLS, by certificates', () =
     );
   });
 
-  it.skipIf(podman === undefined)('podman', { timeout: 120_000 }, async () => {
+  it.skipIf(podman === undefined)('podman', async () => {
     const run = (...args: string[]) =>
       rig.run(podman ?? '', [
         ...['--storage-driver', 'vfs', '--root', join(rig.dir, 'root')],

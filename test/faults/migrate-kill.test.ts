@@ -50,4 +50,4 @@ test('killed in the middle of a migration, the catalog is the old one, and migra
   process.stdout.write(
     `a migration of ${statements} statements was killed at ${points.join(', ')}\n`,
   );
-}, 120_000);
+});

@@ -109,7 +109,7 @@ test('taken while pushes, deletions and collections run, it is whole and has wha
     expect(pushed).toBeGreaterThan(0);
     await expectCopy(folders.out, kept);
   });
-}, 60_000);
+});
 
 test('what a collector takes after the catalog was copied costs another copy of it, no hole', async () => {
   const folders = await twoFolders();
@@ -137,7 +137,7 @@ test('what a collector takes after the catalog was copied costs another copy of 
     expect(report).toMatchObject({ snapshots: 2, faults: [] });
     await expectCopy(folders.out, [kept]);
   });
-}, 60_000);
+});
 
 test('a second one copies what is new, and a damaged store is told from one that moves', async () => {
   const folders = await twoFolders();
@@ -156,4 +156,4 @@ test('a second one copies what is new, and a damaged store is told from one that
       faults: [{ digest: third }],
     });
   });
-}, 60_000);
+});

@@ -209,7 +209,7 @@ test('whatever is pushed, deleted and collected when: what a ref reaches stays, 
     }),
     { numRuns: 20 },
   );
-}, 120_000);
+});
 
 test('a collector beside pushes that rely on what it is about to remove', async () => {
   await fc.assert(
@@ -238,7 +238,7 @@ test('a collector beside pushes that rely on what it is about to remove', async 
     ),
     { numRuns: 12 },
   );
-}, 120_000);
+});
 
 test('a dry run foretells what goes, packs of objects included', async () => {
   await inWorld(async (world) => {

@@ -90,7 +90,7 @@ test('killed at every step of a push: clean, and the push goes on', async () => 
   // The pack, before, within and after; rows, the move and the signature, before and after.
   expect(killAt).toBeGreaterThan(9);
   expect(killAt).toBeLessThan(MAX_STEPS);
-}, 120_000);
+});
 
 test('killed at every step of a collection: clean, and the next one ends it', async () => {
   const [, tree] = killCommits();
@@ -112,4 +112,4 @@ test('killed at every step of a collection: clean, and the next one ends it', as
   // The ref, two passes over links, one over objects, two over all else.
   expect(killAt).toBeGreaterThan(11);
   expect(killAt).toBeLessThan(MAX_STEPS);
-}, 120_000);
+});
