@@ -136,17 +136,17 @@ class CopyPass {
   /** False when there is nothing to copy, or nothing that should be. */
   async #copy({ key, size }: ObjectEntry): Promise<boolean> {
     const { to } = this.#options;
-    let isGone = false;
+    const source = { isGone: false };
     const open = (): ByteSource =>
       this.#read(key, () => {
-        isGone = true;
+        source.isGone = true;
       });
     const digest = digestOfKey(key);
     const expected: Expected = { digest, size };
     try {
       await to.put(key, open(), { expected, reopen: open, signal: this.#signal });
     } catch (error) {
-      if (isGone) {
+      if (source.isGone) {
         this.#gone += 1;
         return false;
       }
