@@ -136,13 +136,17 @@ class CopyPass {
   /** False when there is nothing to copy, or nothing that should be. */
   async #copy({ key, size }: ObjectEntry): Promise<boolean> {
     const { to } = this.#options;
-    const open = (): ByteSource => this.#read(key);
+    const source = { isGone: false };
+    const open = (): ByteSource =>
+      this.#read(key, () => {
+        source.isGone = true;
+      });
     const digest = digestOfKey(key);
     const expected: Expected = { digest, size };
     try {
       await to.put(key, open(), { expected, reopen: open, signal: this.#signal });
     } catch (error) {
-      if (isStorageError(error, 'missing')) {
+      if (source.isGone) {
         this.#gone += 1;
         return false;
       }
@@ -157,11 +161,17 @@ class CopyPass {
     return true;
   }
 
-  async *#read(key: ObjectEntry['key']): AsyncGenerator<Uint8Array> {
+  /** `onMissing`: a target may tell the source's `missing` in a code of its own. */
+  async *#read(key: ObjectEntry['key'], onMissing: () => void): AsyncGenerator<Uint8Array> {
     const { from, pace } = this.#options;
-    for await (const piece of await from.open(key, { signal: this.#signal })) {
-      await pace?.((piece as Buffer).length);
-      yield piece as Buffer;
+    try {
+      for await (const piece of await from.open(key, { signal: this.#signal })) {
+        await pace?.((piece as Buffer).length);
+        yield piece as Buffer;
+      }
+    } catch (error) {
+      if (isStorageError(error, 'missing')) onMissing();
+      throw error;
     }
   }
 

@@ -41,19 +41,26 @@ export function findPostgres(): string | undefined {
   return folders.find((folder) => folder !== undefined && existsSync(join(folder, 'initdb')));
 }
 
-/** Starts a server with the programs in `bin`; resolves once it answers. */
+/**
+ * Starts a server with the programs in `bin`; resolves once it answers. With `tls`, PEM texts, it takes
+ * connections with TLS as well.
+ */
 export async function startPostgres(
   bin: string,
   settings: readonly string[] = [],
+  tls?: { readonly cert: string; readonly key: string },
 ): Promise<PostgresServer> {
   const user = await unprivileged();
   const { path: folder, remove } = await makeScratch('postgres');
   const data = join(folder, 'data');
   const password = randomBytes(12).toString('hex');
   const secret = join(folder, 'password');
-  await writeFile(secret, password, { mode: 0o600 });
+  const files = new Map([[secret, password]]);
+  const [certFile, keyFile] = [join(folder, 'server.pem'), join(folder, 'server.key')];
+  if (tls !== undefined) files.set(certFile, tls.cert).set(keyFile, tls.key);
+  for (const [path, text] of files) await writeFile(path, text, { mode: 0o600 });
   if (user !== undefined)
-    for (const path of [folder, secret]) await chown(path, user.uid, user.gid);
+    for (const path of [folder, ...files.keys()]) await chown(path, user.uid, user.gid);
   const init = ['-D', data, '-U', ADMIN, '-A', 'scram-sha-256', `--pwfile=${secret}`, '--no-sync'];
   const collation = ['-E', 'UTF8', '--locale=C', '--locale-provider=icu', '--icu-locale=en'];
   await promisify(execFile)(join(bin, 'initdb'), [...init, ...collation], { ...user, cwd: folder });
@@ -65,6 +72,9 @@ export async function startPostgres(
     'unix_socket_directories=',
     'fsync=off',
     'full_page_writes=off',
+    ...(tls === undefined
+      ? []
+      : ['ssl=on', `ssl_cert_file=${certFile}`, `ssl_key_file=${keyFile}`]),
     ...settings,
   ].flatMap((setting) => ['-c', setting]);
   const urlOf = (database: string): string =>

@@ -1,24 +1,16 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { writeSmallRelease } from '../clients/oci-image.ts';
 import { needTool } from '../clients/require.ts';
+import { blocksOf, TypedCommands } from './typed-commands.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const TYPED = ['One folder', 'Into a bucket'];
 const minio = needTool('minio');
-
-/** The `sh` blocks of a section of the document, in order. */
-function blocksOf(document: string, title: string): readonly string[] {
-  const section = document.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
-  return [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block);
-}
 
 describe.skipIf(minio === undefined)('docs/operate.md', () => {
   let dir = '';
@@ -28,10 +20,10 @@ describe.skipIf(minio === undefined)('docs/operate.md', () => {
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
   it('moves an origin into a bucket by the commands that it shows', async () => {
-    const document = await readFile(join(ROOT, 'docs/operate.md'), 'utf8');
-    const [folder = [], bucket = []] = TYPED.map((title) => blocksOf(document, title));
+    const folder = await blocksOf('One folder');
+    const bucket = await blocksOf('Into a bucket');
     expect([folder.length, bucket.length]).toEqual([1, 6]);
-    await programs();
+    const commands = await TypedCommands.in(dir, [minio ?? '']);
     await writeSmallRelease(join(dir, 'release'), 'v', 1);
     // Between the sections a release is pushed; at the end it is pulled out of the bucket.
     const push = 'rivulet push oci:release:v app:stable --server http://127.0.0.1:8480\n';
@@ -40,7 +32,7 @@ describe.skipIf(minio === undefined)('docs/operate.md', () => {
     const script = [begin, ...folder, push, ...bucket, pull];
     const typed = await onFreePorts(script.join(''));
 
-    const { code, output } = await bash(typed);
+    const { code, output } = await commands.run(typed, { RIVULET_MATRIX_BUILDERS: '0' });
     expect({ code, output }).toMatchObject({ code: 0 });
     expect(output).toContain('0 faults');
     expect(output).toContain('migrate-store --data ./origin --to rivulet-s3.yaml --final');
@@ -52,33 +44,6 @@ describe.skipIf(minio === undefined)('docs/operate.md', () => {
     expect(manifests.some((bytes) => bytes.equals(pulled))).toBe(true);
     expect(await readdir(join(dir, 'origin'))).not.toContain('store');
   }, 240_000);
-
-  /** What the commands call, on a PATH of their own. */
-  async function programs(): Promise<void> {
-    await mkdir(join(dir, 'bin'));
-    const main = join(ROOT, 'dist/server/cli/main.js');
-    const script = `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`;
-    await writeFile(join(dir, 'bin/rivulet'), script, { mode: 0o755 });
-    await symlink(minio ?? '', join(dir, 'bin/minio'));
-  }
-
-  function bash(
-    script: string,
-  ): Promise<{ readonly code: number | null; readonly output: string }> {
-    const path = `${join(dir, 'bin')}${delimiter}${process.env['PATH'] ?? ''}`;
-    const child = spawn('bash', ['-c', script], {
-      cwd: dir,
-      env: { ...process.env, PATH: path, RIVULET_MATRIX_BUILDERS: '0' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (part: Buffer) => {
-        output += part.toString();
-      });
-    }
-    return once(child, 'exit').then(([code]) => ({ code: code as number | null, output }));
-  }
 });
 
 async function onFreePorts(script: string): Promise<string> {

@@ -51,7 +51,7 @@ export function refusePostgres(catalog: ServerConfig['catalog']): void {
   if (catalog.kind !== 'postgres') return;
   throw new ServerError(
     'usage',
-    'the catalog is in PostgreSQL: copy it with pg_dump first and the bucket afterwards, then run fsck',
+    'the catalog is in PostgreSQL: migrate-store, pg_dump, migrate-store again, as "Backup" in docs/operate.md says',
   );
 }
 

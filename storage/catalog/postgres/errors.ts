@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg';
 
+import { errnoOf } from '../../durable.ts';
 import { StorageError, type CodedErrorOptions } from '../../errors.ts';
 
 /** What a SQLSTATE is to callers (PostgreSQL's manual, appendix A), and what to do about it. */
@@ -15,6 +16,20 @@ const MEANINGS: Readonly<Record<string, string>> = {
   '55P03': 'another writer holds what is needed for too long: try again',
 };
 
+/** Faults of TLS by Node's codes (OpenSSL's names) or, where the driver has none, by its words. */
+const TLS_MEANINGS: readonly (readonly [fault: RegExp, advice: string])[] = [
+  [
+    /^ERR_TLS_CERT_ALTNAME_INVALID/,
+    'name it in catalog.url as its certificate does, or give it a certificate of that name',
+  ],
+  [/^CERT_HAS_EXPIRED/, 'renew its certificate'],
+  [
+    /^(?:CERT_|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)/,
+    'name the authority of its certificate in catalog.tls.ca, or as sslrootcert in catalog.url',
+  ],
+  [/does not support SSL/, 'set ssl = on there, or leave TLS out of the settings'],
+];
+
 /** Of these codes the same call comes to the same end until somebody changes something. */
 const LASTING = new Set(['28000', '28P01', '3D000', '42501']);
 /** A statement was not run, or its transaction is rolled back, since other writers came between. */
@@ -29,6 +44,14 @@ const RACED = new Set(['40001', DEADLOCK]);
 export function mapPostgresError(error: unknown, where: string): unknown {
   if (error instanceof StorageError || !(error instanceof Error)) return error;
   if (error instanceof DatabaseError) return mapDatabaseError(error, where);
+  const tls = TLS_MEANINGS.find(([fault]) =>
+    fault.test(`${errnoOf(error) ?? ''} ${error.message}`),
+  );
+  if (tls !== undefined) {
+    return new StorageError('unavailable', `${where} is refused (${error.message}): ${tls[1]}`, {
+      ...{ cause: error, detail: { where }, retryable: false },
+    });
+  }
   return isLostConnection(error)
     ? new StorageError('unavailable', `${where} does not answer (${error.message}): try again`, {
         cause: error,

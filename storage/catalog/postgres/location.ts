@@ -9,7 +9,7 @@ export interface PostgresLocation {
   readonly url: string;
   /** Connections that this process has at most, beside one that listens. */
   readonly poolSize: number;
-  /** Undefined: as the URL's `sslmode` says, which is none by default. */
+  /** Undefined: as the URL's `sslmode` says, which is none by default. A URL that says so itself is refused beside it. */
   readonly tls?: PostgresTls | undefined;
 }
 
@@ -43,8 +43,23 @@ const HUNG_MS = 15_000;
 /** As long as a writer of SQLite waits for its turn. */
 const LOCK_MS = 10_000;
 
-/** What every connection is made with. */
+/** The driver lets the URL's go before those of the program, `sslmode=disable` among them. */
+const TLS_PARAMETERS = ['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert'];
+
+/**
+ * What every connection is made with, for a URL that `describeLocation` has taken. Throws `unavailable` when
+ * it says how TLS is used and `tls` does as well.
+ */
 export function connectionOptions({ url, tls }: PostgresLocation): ClientConfig {
+  const said = tls === undefined ? [] : [...new URL(url).searchParams.keys()];
+  const twice = said.find((name) => TLS_PARAMETERS.includes(name));
+  if (twice !== undefined) {
+    throw new StorageError(
+      'unavailable',
+      `catalog.url has ${twice} and there is catalog.tls as well: leave one out`,
+      { retryable: false },
+    );
+  }
   return {
     connectionString: url,
     connectionTimeoutMillis: CONNECT_MS,
