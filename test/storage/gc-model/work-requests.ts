@@ -44,10 +44,11 @@ export async function publishDelta({ world, stores, onEnd }: Request, n: number)
   onEnd((acknowledged) => {
     end(acknowledged ? { blobs: [digest], manifests: [] } : undefined);
   });
-  pairs.set(delta.id, { repo: delta.repo, ends: [delta.to] });
+  pairs.delete(delta.id);
   await catalog.deltas.publish(delta.id, lease, {
     ...{ digest, size, fullSize: 1000, ramBytes: 1, buildMs: 1, applyMs: 1, codecs: {} },
   });
+  pairs.set(delta.id, { repo: delta.repo, ends: [delta.to] });
 }
 
 /** What is offered goes on for a while: plans name it. */
@@ -66,6 +67,7 @@ export async function retireDeltas({ world, stores, onEnd }: Request): Promise<v
     for (const end of ends) end();
   });
   await deltas.retire(ids);
+  for (const id of ids) world.model.pairs.delete(id);
 }
 
 export async function collect({ world, stores }: Request): Promise<void> {
