@@ -12,7 +12,10 @@ export interface GcCutoff {
   readonly keptCommits: number;
   /** The same for the refs of those repositories. */
   readonly keptCommitsIn?: ReadonlyMap<RepoName, number> | undefined;
-  /** A commit that a device seen since then runs stays while the ref that the device follows is there. */
+  /**
+   * What a device seen since then runs, may be rolled back to, or was told to install since then stays
+   * while the ref that the device follows is there.
+   */
   readonly liveSinceMs: number;
 }
 

@@ -30,7 +30,7 @@ export interface RetentionFacts {
   readonly running: readonly Digest[];
   /** Tags that live devices follow. */
   readonly followed: readonly Tag[];
-  /** Images that live devices were told to install, or came from. */
+  /** Images that devices were lately told to install, or to leave, and those that live devices came from. */
   readonly decided: readonly Digest[];
   /** Targets of published deltas; both ends of those that are being built. */
   readonly offered: readonly Digest[];
@@ -65,7 +65,8 @@ export interface RetentionCatalog {
    * Deletes a tag, then manifests step by step, in one transaction; returns which of these are gone.
    * Undefined, and nothing is done, when the tag was moved or deleted since, or a live device follows it
    * by now. Of the manifests those stay that were touched since, have a tag, are named by another manifest
-   * of the repository, refer to one that is there, or are run by a live device. For some minutes a push
+   * of the repository, refer to one that is there, or are among what live devices or deltas use by now, as in
+   * {@link RetentionFacts}. For some minutes a push
    * that names one that went is refused with `unavailable`.
    */
   drop(

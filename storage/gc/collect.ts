@@ -20,7 +20,7 @@ export interface GcOptions extends IoOptions {
   readonly keptCommits?: number | undefined;
   /** The same for the refs of those repositories. */
   readonly keptCommitsIn?: ReadonlyMap<RepoName, number> | undefined;
-  /** OSTree commits of devices seen within this time stay; {@link LIVE_DEVICE_MS} unless given. */
+  /** OSTree commits of devices seen within this time stay, see `GcCutoff`; {@link LIVE_DEVICE_MS} unless given. */
   readonly liveMs?: number | undefined;
   /** Counts what would go and removes nothing. */
   readonly dryRun: boolean;
@@ -52,7 +52,7 @@ const PRUNE_ROWS = 200;
  * Removes what nothing reaches: first rows (OSTree objects that no ref reaches, links of blobs that no
  * manifest names, layers that nobody has, packs that neither layers nor objects name), then every blob that no row names and that is older than the grace
  * period, then parts of dead upload sessions. Roots are manifests and what they name, refs with the
- * last of their commits and with those that live devices run, young links, chunk indexes and packs of
+ * last of their commits and with those that live devices run or may be rolled back to, young links, chunk indexes and packs of
  * layers in use, packs of OSTree objects, and deltas, of images and of commits, published or retired
  * within an hour.
  *

@@ -28,7 +28,7 @@ export interface RepositoryPlan {
   readonly verdicts: readonly Verdict[];
   /** Those that go, in the order in which they have to. */
   readonly tags: readonly RetainedTag[];
-  /** Manifests that go, and the verdict by which: of several tags the last that goes. */
+  /** Manifests that go, and the verdict by which: the last of those that go and hold it, untagged ones after tags. */
   readonly because: ReadonlyMap<Digest, Verdict>;
   /**
    * What goes with a tag, or without one, in steps: an index before its images, a subject before its
@@ -74,7 +74,13 @@ export function planRepository(
       if (held.has(digest) && why === undefined) return [];
       const goes = !held.has(digest);
       const verdict = { repo, digest, goes, why: why ?? rule?.name ?? '', sinceMs: touchedMs };
-      if (goes) because.set(digest, verdict);
+      if (goes) {
+        // What a tag would take along goes after all that holds it, so not before this.
+        for (const below of graph.heldBy([digest])) {
+          if (because.get(below)?.tag !== undefined) because.set(below, verdict);
+        }
+        because.set(digest, verdict);
+      }
       return [verdict];
     });
   const going = new Set(tags.flatMap(({ goes, tag }) => (goes ? [tag] : [])));

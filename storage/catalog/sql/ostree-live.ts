@@ -14,10 +14,16 @@ function keptIn({ keptCommits, keptCommitsIn }: GcCutoff, column: string): RawBu
 
 /**
  * Commits that refs hold, with how many are before each: where a ref is, where its log says that it was,
- * and parents of those; and what devices run that follow a ref, without parents.
+ * and parents of those; and, without parents, what devices that follow a ref run, may be rolled back to,
+ * or were lately told to install.
  */
 function keptCommits(cutoff: GcCutoff, repo?: RepoName): RawBuilder<unknown> {
   const only = repo === undefined ? sql`true` : sql`repo = ${repo}`;
+  const live = sql`v.kind = 'ostree' and v.seen_ms >= ${cutoff.liveSinceMs}
+    and ${repo === undefined ? sql`true` : sql`v.product = ${repo}`}`;
+  const decisions = sql`join decisions c
+    on c.device_id = v.id and c.kind = v.kind and c.product = v.product
+      and (c.created_ms >= ${cutoff.liveSinceMs} or c.to_digest = v.current)`;
   return sql`kept (repo, object, depth) as (
     select r.repo, o.id, 0 from (select repo, checksum from ostree_refs where ${only}) r
       join ostree_objects o on o.checksum = r.checksum and o.kind = 'commit'
@@ -30,12 +36,14 @@ function keptCommits(cutoff: GcCutoff, repo?: RepoName): RawBuilder<unknown> {
       where g.depth < ${keptIn(cutoff, 'g.repo')}
     union
     select d.repo, o.id, ${keptIn(cutoff, 'd.repo')} from (
-        select product as repo, channel as ref, current from devices
-          where kind = 'ostree' and seen_ms >= ${cutoff.liveSinceMs}
+        select v.product as repo, v.channel as ref, v.current as checksum from devices v where ${live}
+        union
+        select v.product, v.channel, c.from_digest from devices v ${decisions} where ${live}
+        union
+        select v.product, v.channel, c.to_digest from devices v ${decisions} where ${live}
       ) d
       join ostree_refs r on r.repo = d.repo and r.ref = d.ref
-      join ostree_objects o on o.checksum = d.current and o.kind = 'commit'
-      where ${repo === undefined ? sql`true` : sql`d.repo = ${repo}`}
+      join ostree_objects o on o.checksum = d.checksum and o.kind = 'commit'
     union
     select kept.repo, e.child, kept.depth + 1 from kept
       join ostree_edges e on e.parent = kept.object and e.history = 1

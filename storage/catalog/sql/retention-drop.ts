@@ -4,6 +4,7 @@ import type { Digest } from '../../digest.ts';
 import type { RepoName } from '../../names.ts';
 import type { RetainedManifest, RetainedTag } from '../retention-catalog.ts';
 import type { Schema } from '../schema.ts';
+import { decidedOf, offeredOf } from './retention-uses.ts';
 
 /** False if the tag is no more where it was, or a live device follows it. */
 export async function dropTag(
@@ -49,9 +50,15 @@ export async function dropManifests(
     .where('manifests.digest', 'in', [...known.keys()])
     .where((eb) => eb.not(isNeeded(eb, repo, liveSinceMs)))
     .execute();
-  const digests = unneeded.flatMap(({ digest, touched_ms }) =>
+  const untouched = unneeded.flatMap(({ digest, touched_ms }) =>
     touched_ms === known.get(digest) ? [digest] : [],
   );
+  if (untouched.length === 0) return [];
+  const used = new Set([
+    ...(await decidedOf(tx, repo, liveSinceMs)),
+    ...(await offeredOf(tx, repo)),
+  ]);
+  const digests = untouched.filter((digest) => !used.has(digest));
   if (digests.length === 0) return [];
   for (const table of ['releases', 'manifests'] as const) {
     await tx.deleteFrom(table).where('repo', '=', repo).where('digest', 'in', digests).execute();

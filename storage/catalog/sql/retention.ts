@@ -14,6 +14,7 @@ import type { Schema } from '../schema.ts';
 import { rememberUnlinked } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { dropManifests, dropTag } from './retention-drop.ts';
+import { fleetOf, offeredOf } from './retention-uses.ts';
 
 /** A push of an index that found its images there is done within this. */
 const REMEMBERED_MS = 300_000;
@@ -135,58 +136,6 @@ async function releasesOf(
     .orderBy('r.tag')
     .orderBy((eb) => eb.fn.max('r.id'), 'desc')
     .execute();
-}
-
-async function fleetOf(
-  db: Kysely<Schema>,
-  repo: RepoName,
-  liveSinceMs: number,
-): Promise<Pick<RetentionFacts, 'running' | 'followed' | 'decided'>> {
-  const live = db
-    .selectFrom('devices')
-    .where('kind', '=', 'oci')
-    .where('product', '=', repo)
-    .where('seen_ms', '>=', liveSinceMs);
-  const running = await live
-    .select('current as digest')
-    .distinct()
-    .where('current', 'is not', null)
-    .$narrowType<{ digest: Digest }>()
-    .execute();
-  const followed = await live
-    .select('channel')
-    .distinct()
-    .$narrowType<{ channel: Tag }>()
-    .execute();
-  const decided = await db
-    .selectFrom('decisions')
-    .select(['from_digest', 'to_digest'])
-    .distinct()
-    .where('kind', '=', 'oci')
-    .where('product', '=', repo)
-    .where('created_ms', '>=', liveSinceMs)
-    .$narrowType<{ from_digest: Digest | null; to_digest: Digest }>()
-    .execute();
-  return {
-    running: running.map(({ digest }) => digest),
-    followed: followed.map(({ channel }) => channel),
-    decided: decided.flatMap(({ from_digest, to_digest }) =>
-      from_digest === null ? [to_digest] : [from_digest, to_digest],
-    ),
-  };
-}
-
-async function offeredOf(db: Kysely<Schema>, repo: RepoName): Promise<readonly Digest[]> {
-  const rows = await db
-    .selectFrom('deltas')
-    .select(['from_digest', 'to_digest', 'state'])
-    .distinct()
-    .where('repo', '=', repo)
-    .where('state', 'in', ['pending', 'building', 'proving', 'published'])
-    .execute();
-  return rows.flatMap(({ from_digest, to_digest, state }) =>
-    state === 'published' ? [to_digest] : [from_digest, to_digest],
-  );
 }
 
 async function blobsNamedBy(

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 
 import { IMAGES, INDEXES, pickOf, REFERRERS, REFS, REPOS, TAGS, TREES } from './material.ts';
 import { deleteManifest, deleteTag, pushDocument } from './image-requests.ts';
+import { updateDevice } from './fleet-requests.ts';
 import { deleteRef, pushCommit, seeDevice } from './ostree-requests.ts';
 import type { Request } from './request.ts';
+import { retainByPolicy } from './retention-requests.ts';
 import { appendUpload, commitUpload, startUpload } from './upload-requests.ts';
 import { chunkLayer, collect, publishDelta, retireDeltas, sweepUploads } from './work-requests.ts';
 import { HOUR, MINUTE } from './world.ts';
@@ -28,6 +30,12 @@ const OPERATIONS = {
     pushCommit(request, pickOf(REPOS, repo), pickOf(REFS, tag), pickOf(TREES, n)),
   deleteRef: (request, { repo, tag }) => deleteRef(request, pickOf(REPOS, repo), pickOf(REFS, tag)),
   seeDevice: (request, { repo, tag }) => seeDevice(request, pickOf(REPOS, repo), pickOf(REFS, tag)),
+  updateDevice: (request, { repo, n, tag }) =>
+    updateDevice(request, pickOf(REPOS, repo), pickOf(TAGS, tag), {
+      device: n % 2,
+      installs: n < 3,
+    }),
+  retain: (request) => retainByPolicy(request),
   sweepUploads: (request) => sweepUploads(request),
   collect: (request) => collect(request),
 } satisfies Record<string, (request: Request, picks: Picks) => Promise<void>>;
@@ -50,7 +58,7 @@ export type Command =
 
 /** A collector may be on its way for long; all else is a request, which ends within minutes. */
 export function isCollector({ do: name }: Operation): boolean {
-  return name === 'collect' || name === 'sweepUploads';
+  return name === 'collect' || name === 'sweepUploads' || name === 'retain';
 }
 
 export function perform(operation: Operation, request: Request): Promise<void> {
@@ -63,7 +71,7 @@ function options(repo: number, n: number) {
 
 /** Two in three pushes have a tag. */
 function tagOf(n: number) {
-  return n % 3 === 2 ? undefined : pickOf(TAGS, n % 3);
+  return TAGS[n];
 }
 
 const WEIGHTS: Readonly<Record<keyof typeof OPERATIONS, number>> = {
@@ -81,6 +89,8 @@ const WEIGHTS: Readonly<Record<keyof typeof OPERATIONS, number>> = {
   pushCommit: 5,
   deleteRef: 1,
   seeDevice: 2,
+  updateDevice: 6,
+  retain: 3,
   sweepUploads: 1,
   collect: 7,
 };
@@ -89,11 +99,11 @@ const weighted = Object.keys(WEIGHTS).map((name) => ({
   arbitrary: fc.constant(name as keyof typeof OPERATIONS),
   weight: WEIGHTS[name as keyof typeof OPERATIONS],
 }));
-const picks = { repo: fc.nat({ max: 1 }), n: fc.nat({ max: 3 }), tag: fc.nat({ max: 2 }) };
+const picks = { repo: fc.nat({ max: 1 }), n: fc.nat({ max: 3 }), tag: fc.nat({ max: 5 }) };
 const dies = fc.option(fc.nat({ max: 15 }), { nil: undefined, freq: 5 });
 const operation: fc.Arbitrary<Operation> = fc.record({ do: fc.oneof(...weighted), ...picks, dies });
 const collection: fc.Arbitrary<Operation> = fc.record({
-  do: fc.constant('collect' as const),
+  do: fc.constantFrom('collect' as const, 'collect' as const, 'retain' as const),
   ...picks,
   dies,
 });

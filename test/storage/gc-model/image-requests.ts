@@ -24,7 +24,7 @@ export async function pushDocument(
   const { world, stores, onEnd } = request;
   const { repo, tag } = options;
   const { bytes, digest, mediaType, parts, subject } = document;
-  const endPush = world.model.manifest(repo, digest).push();
+  const endPush = world.model.manifest(repo, digest).push(world.clock.nowMs);
   const endTag = tag && world.model.tag(repo, tag).write();
   const told: { held?: Held } = {};
   onEnd((acknowledged) => {

@@ -5,6 +5,7 @@ import { readBlob } from '../../../storage/blob-store.ts';
 import { digestOfKey } from '../../../storage/keys.ts';
 import { REPOS, TREES } from './material.ts';
 import { pairOf } from './model.ts';
+import { retainedTooLong } from './retained.ts';
 import type { World } from './world.ts';
 
 const MAX_INDEX_BYTES = 1_000_000;
@@ -12,7 +13,7 @@ const MAX_INDEX_BYTES = 1_000_000;
 /** What is stored, or has a row, though nothing needs it: looked up once all is quiet and collected. */
 export async function leftovers(world: World): Promise<readonly string[]> {
   const needed = await neededBlobs(world);
-  const left: string[] = [];
+  const left = [...(await retainedTooLong(world))];
   for await (const { key } of world.bare.objects.list('')) {
     const digest = digestOfKey(key);
     if (digest === undefined || !needed.has(digest)) left.push(`object ${key}`);
@@ -52,18 +53,14 @@ async function neededBlobs(world: World): Promise<ReadonlySet<Digest>> {
   return needed;
 }
 
-/** Commits at refs, those that devices run which follow a ref that is there; and what these reach. */
+/** Commits at refs, and what these reach: no device lives any more. */
 async function packsOfCommits(world: World): Promise<Iterable<Digest>> {
   const { ostree } = world.bare.catalog;
-  const running = new Map([...world.model.devices.values()].map((one) => [one.tree, one.ref]));
   const names = [];
   for (const repo of REPOS) {
-    const refs = new Map((await ostree.refs(repo)).map(({ ref, checksum }) => [checksum, ref]));
+    const at = new Set((await ostree.refs(repo)).map(({ checksum }) => checksum));
     for (const tree of TREES) {
-      const ref = running.get(tree);
-      if (refs.has(tree[0].name.checksum) || (ref !== undefined && pairOf(ref)[0] === repo)) {
-        names.push(...tree.map(({ name }) => name));
-      }
+      if (at.has(tree[0].name.checksum)) names.push(...tree.map(({ name }) => name));
     }
   }
   return (await ostree.packsOf(names)).keys();

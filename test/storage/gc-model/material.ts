@@ -8,7 +8,7 @@ import { noise, tar } from '../chunk/material.ts';
 import { commit, dirmeta, dirtree, file, type MadeObject } from '../ostree/objects.ts';
 
 export const REPOS = [REPO, OTHER] as const;
-export const TAGS = ['stable', 'v1'].map(parseTag);
+export const TAGS = ['stable', 'v1', 'v2', 'nightly'].map(parseTag);
 export const REFS = ['a', 'b'].map(parseOstreeRef);
 
 /** A commit first, then all that it reaches. */
@@ -87,6 +87,11 @@ export const REFERRERS = IMAGES.map((subject, n) =>
     [part('layer', 'application/octet-stream', Buffer.from(`signature ${n}`))],
     subject.digest,
   ),
+);
+
+/** All that may be pushed as a manifest, by digest. */
+export const DOCUMENTS: ReadonlyMap<Digest, Document> = new Map(
+  [...IMAGES, ...INDEXES, ...REFERRERS].map((one) => [one.digest, one]),
 );
 
 /** Blobs that are pushed for themselves: nothing ever names them. */

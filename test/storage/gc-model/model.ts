@@ -1,8 +1,9 @@
+import type { Clock } from '../../../storage/clock.ts';
 import type { Digest } from '../../../storage/digest.ts';
 import type { UploadId } from '../../../storage/keys.ts';
 import type { RepoName, Tag } from '../../../storage/names.ts';
 import type { OstreeRef } from '../../../storage/ostree/ref-name.ts';
-import { Register } from './register.ts';
+import { Register, type Moment } from './register.ts';
 import type { Tree } from './material.ts';
 
 /** What a push found its repository to have, or pushed itself, of what the manifest names. */
@@ -16,15 +17,22 @@ class HeldFact {
   #held: { readonly blobs: Set<Digest>; readonly manifests: Set<Digest> } | undefined;
   #removers = 0;
   #epoch = 0;
+  #touchedMs = -Infinity;
+
+  /** When a push of it began that was acknowledged: the last one. */
+  get touchedMs(): number {
+    return this.#touchedMs;
+  }
 
   /** Undefined while it may be gone. */
   get held(): Held | undefined {
     return this.#held && { blobs: [...this.#held.blobs], manifests: [...this.#held.manifests] };
   }
 
-  push(): (held: Held | undefined) => void {
+  push(nowMs: number): (held: Held | undefined) => void {
     const begun = this.#epoch;
     return (held) => {
+      if (held !== undefined) this.#touchedMs = Math.max(this.#touchedMs, nowMs);
       if (held === undefined || this.#epoch !== begun || this.#removers > 0) return;
       const { blobs, manifests } = this.#held ?? { blobs: new Set(), manifests: new Set() };
       held.blobs.forEach((digest) => blobs.add(digest));
@@ -49,6 +57,27 @@ interface Promised {
   untilMs: number;
 }
 
+/** A device that follows images: what it knows itself, then what the origin was told of it. */
+interface ImageDevice extends Promised {
+  readonly repo: RepoName;
+  isBusy: boolean;
+  runs: Digest | undefined;
+  /** Undefined while it is not sure, as the next two. */
+  follows: Tag | undefined;
+  running: Digest | undefined;
+  /** What it ran before, and may be rolled back to. */
+  cameFrom: Digest | undefined;
+  /** Both ends of decisions. */
+  readonly told: (Promised & { readonly digest: Digest })[];
+}
+
+/** A device that follows an OSTree ref, with what it runs and may be rolled back to. */
+interface CommitDevice extends Promised {
+  readonly ref: string;
+  readonly running: Tree;
+  readonly cameFrom: Tree | undefined;
+}
+
 /** All that clients were told, and have a right to find. */
 export class Model {
   readonly manifests = new Map<string, HeldFact>();
@@ -61,10 +90,19 @@ export class Model {
   /** Bytes of deltas that are offered no more. */
   readonly retired = new Map<Digest, Promised>();
   readonly refs = new Map<string, Register<Tree | undefined>>();
-  /** Commits that devices run, by device. */
-  readonly devices = new Map<string, Promised & { readonly ref: string; readonly tree: Tree }>();
+  readonly commitDevices = new Map<string, CommitDevice>();
+  readonly imageDevices = new Map<string, ImageDevice>();
+  /** Images that deltas need: both while one is built, the target while it is offered. By row. */
+  readonly pairs = new Map<number, { readonly repo: RepoName; readonly ends: readonly Digest[] }>();
   /** Every manifest that anybody has tried to push. */
   readonly attempted = new Set<string>();
+
+  readonly #clock: Clock;
+  #moments = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   manifest(repo: RepoName, digest: Digest): HeldFact {
     const key = pairKey(repo, digest);
@@ -77,24 +115,32 @@ export class Model {
   }
 
   tag(repo: RepoName, tag: Tag): Register<Digest | undefined> {
-    return entry(
-      this.tags,
-      pairKey(repo, tag),
-      () => new Register<Digest | undefined>({ is: undefined }),
-    );
+    return entry(this.tags, pairKey(repo, tag), () => this.#register<Digest>());
   }
 
   ref(repo: RepoName, ref: OstreeRef): Register<Tree | undefined> {
-    return entry(
-      this.refs,
-      pairKey(repo, ref),
-      () => new Register<Tree | undefined>({ is: undefined }),
-    );
+    return entry(this.refs, pairKey(repo, ref), () => this.#register<Tree>());
+  }
+
+  imageDevice(id: string, repo: RepoName): ImageDevice {
+    return entry(this.imageDevices, id, () => ({
+      ...{ repo, isBusy: false, told: [], untilMs: -Infinity },
+      ...{ runs: undefined, follows: undefined, running: undefined, cameFrom: undefined },
+    }));
   }
 
   link(repo: RepoName, digest: Digest, untilMs: number): void {
     const link = entry(this.links, pairKey(repo, digest), () => ({ untilMs }));
     link.untilMs = Math.max(link.untilMs, untilMs);
+  }
+
+  #register<T>(): Register<T | undefined> {
+    return new Register<T | undefined>(undefined, () => this.#moment());
+  }
+
+  #moment(): Moment {
+    this.#moments += 1;
+    return { order: this.#moments, ms: this.#clock() };
   }
 }
 

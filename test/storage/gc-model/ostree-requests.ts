@@ -37,38 +37,54 @@ export async function deleteRef(
   ref: OstreeRef,
 ): Promise<void> {
   const end = world.model.ref(repo, ref).write();
-  forgetDevices(world.model.devices, pairKey(repo, ref));
+  const { commitDevices } = world.model;
+  forgetDevices(commitDevices, pairKey(repo, ref));
   onEnd((acknowledged) => {
     end(acknowledged ? { is: undefined } : undefined);
-    forgetDevices(world.model.devices, pairKey(repo, ref));
+    forgetDevices(commitDevices, pairKey(repo, ref));
   });
   await stores.catalog.ostree.deleteRef(repo, ref);
 }
 
-function forgetDevices(devices: Request['world']['model']['devices'], ref: string): void {
+function forgetDevices(devices: Request['world']['model']['commitDevices'], ref: string): void {
   for (const [id, device] of devices) if (device.ref === ref) devices.delete(id);
 }
 
-/** A device reports that it runs what the ref is at. */
+/** A device installs what the ref is at; when it is first seen, it runs that already. */
 export async function seeDevice(
   { world, stores, onEnd }: Request,
   repo: RepoName,
   ref: OstreeRef,
 ): Promise<void> {
   const { model, clock } = world;
+  const { fleet } = stores.catalog;
   const register = model.ref(repo, ref);
   const before = register.sure;
   const tree = before?.is;
   if (tree === undefined) return;
   const id = `device of ${repo} ${ref}`;
-  const seenMs = clock.nowMs;
-  model.devices.delete(id);
+  const nowMs = clock.nowMs;
+  const known = model.commitDevices.get(id);
+  const former = known !== undefined && known.untilMs > nowMs ? known : undefined;
+  const isNew = former !== undefined && former.running !== tree;
+  const cameFrom = isNew ? former.running : former?.cameFrom;
+  model.commitDevices.delete(id);
   onEnd((acknowledged) => {
     if (!acknowledged || register.sure !== before) return;
-    model.devices.set(id, { ref: pairKey(repo, ref), tree, untilMs: seenMs + LIVE_MS });
+    const untilMs = nowMs + LIVE_MS;
+    model.commitDevices.set(id, { ref: pairKey(repo, ref), running: tree, cameFrom, untilMs });
   });
-  await stores.catalog.fleet.seen({
-    ...{ id, kind: 'ostree', product: repo, channel: ref, region: '', seenMs },
-    current: tree[0].name.checksum,
+  const from = former?.running ?? tree;
+  const current = from[0].name.checksum;
+  await fleet.seen({
+    ...{ id, kind: 'ostree', product: repo, channel: ref, region: '', seenMs: nowMs, current },
   });
+  if (!isNew) return;
+  world.decisions += 1;
+  const decision = `${id}, ${world.decisions}`;
+  await fleet.decide({
+    ...{ id: decision, kind: 'ostree', deviceId: id, product: repo, createdMs: clock.nowMs },
+    ...{ from: current, to: tree[0].name.checksum },
+  });
+  await fleet.report(decision, [{ seq: 1, type: 'healthy', atMs: clock.nowMs }]);
 }

@@ -91,7 +91,7 @@ async function lostDeltas(world: World): Promise<readonly string[]> {
   return lost;
 }
 
-/** Commits of refs, and those that devices run. */
+/** Commits of refs, those that devices run, and those that they may be rolled back to. */
 async function lostCommits(world: World): Promise<readonly string[]> {
   const lost: string[] = [];
   const { model, clock } = world;
@@ -99,8 +99,10 @@ async function lostCommits(world: World): Promise<readonly string[]> {
     const tree = register.sure?.is;
     if (tree !== undefined) lost.push(...(await gaps(world, key, tree, `ref ${key}`)));
   }
-  for (const [id, { ref, tree, untilMs }] of model.devices) {
-    if (untilMs > clock.nowMs) lost.push(...(await gaps(world, ref, tree, id)));
+  for (const [id, { ref, running, cameFrom, untilMs }] of model.commitDevices) {
+    if (untilMs <= clock.nowMs) continue;
+    lost.push(...(await gaps(world, ref, running, id)));
+    if (cameFrom !== undefined) lost.push(...(await gaps(world, ref, cameFrom, `before, ${id}`)));
   }
   return lost;
 }

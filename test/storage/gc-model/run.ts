@@ -6,8 +6,9 @@ import { isCollector, perform, type Command, type Operation } from './commands.t
 import { leftovers } from './leftovers.ts';
 import { pickOf } from './material.ts';
 import { brokenPromises } from './promises.ts';
+import { retainByPolicy } from './retention-requests.ts';
 import { collect, sweepUploads } from './work-requests.ts';
-import { HOUR, MINUTE, SESSION_MS, type World } from './world.ts';
+import { HOUR, LIVE_MS, MINUTE, type World } from './world.ts';
 
 /** Answers that clients get when they race each other or a collector. */
 const REFUSALS = new Set([
@@ -20,6 +21,7 @@ const BURSTS = [1, 1, 1, 2, 4, 10, 30];
 /** What a step is before, after which nothing can be taken back: a removal, and naming what was stored. */
 const CRITICAL = new Set([
   ...['delete', 'settle', 'linkBlob', 'putManifest', 'finish', 'publish', 'addObjects', 'moveRef'],
+  ...['drop', 'decide', 'report'],
 ]);
 /** Steps of others that it is held for, more or less. */
 const HOLDS = [0, 0, 2, 6, 20, 60];
@@ -66,7 +68,8 @@ export class Run {
   async settle(): Promise<void> {
     const { world, stores } = { world: this.#world, stores: this.#world.bare };
     const request = { world, stores, onEnd: () => undefined };
-    world.clock.nowMs += SESSION_MS + 2 * HOUR;
+    world.clock.nowMs += LIVE_MS + 2 * HOUR;
+    await retainByPolicy(request);
     await sweepUploads(request);
     await collect(request);
     await collect(request);

@@ -1,7 +1,8 @@
 import { ingestLayer } from '../../../storage/chunk/ingest.ts';
 import { isStorageError } from '../../../storage/errors.ts';
-import { collectGarbage } from '../../../storage/gc/collect.ts';
-import { pair } from '../../suites/catalog/pairs.ts';
+import { collectGarbage, RETIRED_DELTA_MS } from '../../../storage/gc/collect.ts';
+import { REPO, STABLE } from '../../suites/catalog/names.ts';
+import { IMAGES, pickOf } from './material.ts';
 import type { Request } from './request.ts';
 import { GRACE_MS, HOUR, LIVE_MS, MINUTE, SESSION_MS } from './world.ts';
 
@@ -27,20 +28,27 @@ export async function chunkLayer({ world, stores }: Request): Promise<void> {
 /** Builds a delta and publishes it. */
 export async function publishDelta({ world, stores, onEnd }: Request, n: number): Promise<void> {
   const { blobs, catalog } = stores;
-  await catalog.deltas.ensure([pair(`from ${n}`, `to ${n}`)], 0);
+  const platform = 'linux/amd64';
+  const [from, to] = [pickOf(IMAGES, n).digest, pickOf(IMAGES, n + 1).digest];
+  const keptSinceMs = world.clock.nowMs - RETIRED_DELTA_MS;
+  await catalog.deltas.ensure([{ repo: REPO, tag: STABLE, platform, from, to }], keptSinceMs);
   const claim = await catalog.deltas.claim('w', LEASE_MS);
   if (claim === undefined) return;
   const { delta, lease } = claim;
+  const { pairs } = world.model;
+  pairs.set(delta.id, { repo: delta.repo, ends: [delta.from, delta.to] });
   const bytes = Buffer.from(`delta ${delta.id}`);
   const fact = world.model.delta(delta.id);
-  const end = fact.push();
+  const end = fact.push(world.clock.nowMs);
   const { digest, size } = await blobs.putBytes(bytes);
   onEnd((acknowledged) => {
     end(acknowledged ? { blobs: [digest], manifests: [] } : undefined);
   });
+  pairs.delete(delta.id);
   await catalog.deltas.publish(delta.id, lease, {
     ...{ digest, size, fullSize: 1000, ramBytes: 1, buildMs: 1, applyMs: 1, codecs: {} },
   });
+  pairs.set(delta.id, { repo: delta.repo, ends: [delta.to] });
 }
 
 /** What is offered goes on for a while: plans name it. */
@@ -50,6 +58,7 @@ export async function retireDeltas({ world, stores, onEnd }: Request): Promise<v
   const ids = published.map(({ id }) => id);
   const untilMs = world.clock.nowMs + HOUR;
   const ends = ids.map((id) => {
+    world.model.pairs.delete(id);
     const fact = world.model.delta(id);
     for (const digest of fact.held?.blobs ?? []) world.model.retired.set(digest, { untilMs });
     return fact.remove();
@@ -58,6 +67,7 @@ export async function retireDeltas({ world, stores, onEnd }: Request): Promise<v
     for (const end of ends) end();
   });
   await deltas.retire(ids);
+  for (const id of ids) world.model.pairs.delete(id);
 }
 
 export async function collect({ world, stores }: Request): Promise<void> {

@@ -32,15 +32,18 @@ export interface Stores {
 /** A store on a clock that the test moves, and what its clients were promised. */
 export class World {
   readonly clock: TestClock;
-  readonly model = new Model();
+  readonly model: Model;
   readonly scratch: string;
   /** The stores without gates. */
   readonly bare: Stores;
+  /** Decisions that devices were given. */
+  decisions = 0;
   /** Upload sessions by the client's number. */
   readonly clients = new Map<number, ClientSession>();
 
   constructor(catalog: Catalog, clock: TestClock, scratch: string) {
     this.clock = clock;
+    this.model = new Model(clock.read);
     this.scratch = scratch;
     this.bare = this.#stores(createMemoryStore(clock.read), catalog);
   }

@@ -163,6 +163,19 @@ describe('manifests without a tag', () => {
     expect(goingOf({ manifests, children }).manifests).toEqual(['of nothing']);
   });
 
+  test('what a tag that goes would take along goes with them if they hold it', () => {
+    const sketch: Sketch = { tags, manifests, children: [['old', 'one']] };
+    const { stepsOf } = plan(sketch);
+    expect(stepsOf(parseTag('v1'))).toEqual([]);
+    const steps = stepsOf(undefined).map((step) => step.map(({ digest }) => digest));
+    expect(steps).toEqual(
+      [
+        ['old', 'of nothing'],
+        ['one', 'signature of old'],
+      ].map((s) => s.map(named)),
+    );
+  });
+
   test.each(['running', 'decided', 'offered'] as const)('what is in use (%s) stays', (kind) => {
     const sketch: Sketch = { manifests, use: { [kind]: ['old'] } };
     expect(goingOf(sketch).manifests).toEqual(['of nothing']);

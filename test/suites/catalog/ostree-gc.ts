@@ -88,6 +88,29 @@ export function ostreeGcSuite(setup: CatalogUnderTest): void {
       expect(await prune(catalog, clock, 1)).toEqual([9, 9]);
     });
 
+    test('what live devices came from, or were told to install lately, stays too', async () => {
+      const { catalog, clock, ostree } = await history('1', '2', '3', '4', '5');
+      const { fleet } = catalog;
+      const device = { id: 'dev', kind: 'ostree', product: REPO, region: '' } as const;
+      const decide = async (from: string, to: string) => {
+        const ends = { from: sum(from), to: sum(to), createdMs: clock.nowMs };
+        await fleet.decide({ id: to, kind: 'ostree', deviceId: 'dev', product: REPO, ...ends });
+      };
+      await decide('1', '2');
+      await decide('2', '3');
+      clock.nowMs += 25 * HOUR;
+      const seen = { current: sum('3'), seenMs: clock.nowMs };
+      await fleet.seen({ ...device, channel: MAIN, ...seen });
+      expect(await prune(catalog, clock, 1)).toEqual([6, 6]);
+      for (const c of ['2', '3', '5'])
+        expect(await ostree.closureGaps(REPO, sum(c), 9)).toEqual([]);
+      await decide('3', '5');
+      clock.nowMs += 2 * HOUR;
+      expect(await prune(catalog, clock, 1)).toEqual([0, 0]);
+      clock.nowMs += 25 * HOUR;
+      expect(await prune(catalog, clock, 1)).toEqual([6, 6]);
+    });
+
     test('parents count where the log says nothing', async () => {
       const { catalog, clock } = await setup();
       const { ostree } = catalog;

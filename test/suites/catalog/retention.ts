@@ -73,6 +73,26 @@ export function retentionSuite(setup: CatalogUnderTest): void {
       expect((await retention.facts(REPO, begun)).running).toEqual([named('old')]);
     });
 
+    test('what a live device came from stays in use, however long ago it was told to leave it', async () => {
+      const { catalog, clock } = await setup();
+      const { fleet, retention } = catalog;
+      const device = { kind: 'oci' as const, id: 'd', product: REPO, platform: 'p', region: '' };
+      const decision = { kind: 'oci' as const, deviceId: 'd', product: REPO };
+      for (const [from, to] of [
+        ['a', 'b'],
+        ['b', 'c'],
+      ] as const) {
+        const ends = { from: named(from), to: named(to) };
+        await fleet.decide({ ...decision, id: to, ...ends, createdMs: clock.nowMs });
+      }
+      clock.nowMs += HOUR;
+      await fleet.seen({ ...device, channel: V1, current: named('c'), seenMs: clock.nowMs });
+      const decided = async () => (await retention.facts(REPO, clock.nowMs)).decided;
+      expect(await decided()).toEqual(['b', 'c'].map(named));
+      clock.nowMs += 1;
+      expect(await decided()).toEqual([]);
+    });
+
     test('a manifest that loses its tag counts as used until then', async () => {
       const { catalog, clock } = await setup();
       const { repositories, retention } = catalog;
@@ -140,8 +160,9 @@ export function retentionSuite(setup: CatalogUnderTest): void {
 
     test('of manifests those stay that something needs by now', async () => {
       const { catalog, clock } = await setup();
-      const { repositories, fleet, retention } = catalog;
-      const texts = ['touched', 'tagged', 'named', 'run', 'referrer', 'free'];
+      const { repositories, fleet, deltas, retention } = catalog;
+      const ends = ['left', 'told', 'base', 'target'];
+      const texts = ['touched', 'tagged', 'named', 'run', 'referrer', ...ends, 'free'];
       for (const text of texts) {
         const subject = text === 'referrer' ? named('subject') : undefined;
         await repositories.putManifest(REPO, { ...manifest(text), subject }, []);
@@ -151,6 +172,11 @@ export function retentionSuite(setup: CatalogUnderTest): void {
       const facts = { kind: 'oci' as const, id: 'd', product: REPO, platform: 'p', region: '' };
       const current = named('run');
       await fleet.seen({ ...facts, channel: V1, current, seenMs: clock.nowMs });
+      await fleet.decide({
+        ...{ id: 'decision', kind: 'oci', deviceId: 'd', product: REPO, createdMs: clock.nowMs },
+        ...{ from: named('left'), to: named('told') },
+      });
+      await deltas.ensure([pair('base', 'target')], 0);
       clock.nowMs += 1;
       await repositories.putManifest(REPO, manifest('touched'), []);
       clock.nowMs -= 1;
