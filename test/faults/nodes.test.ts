@@ -101,12 +101,16 @@ describe.skipIf(minioPath === undefined || postgresBin === undefined)(
           await pushImage(url, repo, 'stable', imageOf(repo, version), 0);
         }
       }
+      const rows = () =>
+        world.postgres.run(
+          world.url,
+          `select state, attempts, count(*) from deltas where state <> 'retired' group by 1, 2`,
+        );
+      const built = [{ state: 'published', attempts: '1', count: '4' }];
+      // Between a push and the planner's look at it nothing waits to be built.
+      await expect.poll(rows, { timeout: 60_000, interval: 200 }).toEqual(built);
       await untilBuilt();
-      const rows = await world.postgres.run(
-        world.url,
-        `select state, attempts, count(*) from deltas where state <> 'retired' group by 1, 2`,
-      );
-      expect(rows).toEqual([{ state: 'published', attempts: '1', count: '4' }]);
+      expect(await rows()).toEqual(built);
       expect(builtTwice()).toEqual([]);
     });
 
