@@ -107,7 +107,7 @@ describe.skipIf(minioPath === undefined || postgresBin === undefined)(
           `select state, attempts, count(*) from deltas where state <> 'retired' group by 1, 2`,
         );
       const built = [{ state: 'published', attempts: '1', count: '4' }];
-      // Between a push and the planner's look at it nothing waits to be built.
+      // A node that plans by what it read before a push brings a pair back, until the next look at it.
       await expect.poll(rows, { timeout: 60_000, interval: 200 }).toEqual(built);
       await untilBuilt();
       expect(await rows()).toEqual(built);
