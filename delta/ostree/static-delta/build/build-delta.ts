@@ -112,7 +112,8 @@ async function buildParts(input: BuildDeltaInput, folder: string): Promise<PartR
   const { preset = XZ_PRESET, matcher = new KernelMatcher(kernel) } = options;
   const { partBytes = PART_BYTES, wireBytes = WIRE_BYTES } = options;
   const { pairBytes = PAIR_BYTES, inlineBytes = 0 } = options;
-  const oldFiles = new OldFiles(input.oldObjects.filter(isFile), source, { signal });
+  const kept = new Set(input.newObjects.filter(isFile).map(({ checksum }) => checksum));
+  const oldFiles = new OldFiles(input.oldObjects.filter(isFile), source, { kept, signal });
   const coder = new FileCoder(oldFiles, { matcher, pairBytes, spool: streams, signal });
   const encoder = options.preset === undefined ? kernel : undefined;
   const pack = { sink, folder, preset, kernel: encoder, inlineBytes, signal };

@@ -12,6 +12,7 @@ import { LEAST_SAMPLED_BYTES, type OldFiles } from './old-files.ts';
 import { PATCHED_BYTES } from './match-limits.ts';
 import type { PartFiles } from './part-files.ts';
 import { patchFile, type PricedCoding } from './patch-file.ts';
+import type { Alike } from './similarity-index.ts';
 
 /** Smaller files travel whole: naming a source takes as much. */
 const LEAST_CODED_BYTES = 96;
@@ -24,6 +25,8 @@ const ALIKE_TRIES = 2;
 const LEAST_SIZE_FACTOR = 16;
 /** Sources that hold alike bytes, as many as are asked for. */
 const ALIKE_SOURCES = 8;
+/** Bytes of the tree that are read for each byte that a source might save. */
+const READ_FOR_BYTE = 2048;
 /** So much more of the file than one of its name a source must hold to be tried after that. */
 const CLEARLY_MORE = 1.25;
 /** Sources whose bytes are looked for in one file together, and what all but the first must hold. */
@@ -108,7 +111,7 @@ export class FileCoder {
     samples: ContentSamples,
     { named, made, best }: AlikeInput,
   ): Promise<void> {
-    const found = await this.#old.alike(samples, ALIKE_SOURCES);
+    const found = await this.#alike(samples, best);
     const known = found.find(({ file }) => named.includes(file))?.share ?? 0;
     const better = found.filter(({ file, share }) => {
       return !named.includes(file) && share > known * CLEARLY_MORE;
@@ -129,6 +132,17 @@ export class FileCoder {
       await made.withContent(earlier, (old) => this.#match(earlier.checksum, old, content)),
       'same-part',
     );
+  }
+
+  /**
+   * Old files with content in common: nearly always what a file was made from is gone, being what it was
+   * before. Only a file that none of those explains, and large enough, has the rest of the tree read.
+   */
+  async #alike(samples: ContentSamples, { whole }: Best): Promise<readonly Alike<FileObject>[]> {
+    const limit = ALIKE_SOURCES;
+    const gone = await this.#old.alike(samples, { fate: 'gone', limit });
+    if (gone.length > 0 || whole * READ_FOR_BYTE < this.#old.keptBytes) return gone;
+    return this.#old.alike(samples, { fate: 'kept', limit });
   }
 
   #patch(source: FileObject, fresh: RandomAccess): Promise<PricedCoding | undefined> {
@@ -171,24 +185,25 @@ interface AlikeInput {
 
 /** The cheapest coding so far; at first, the whole file. */
 class Best {
-  readonly #whole: number;
+  /** About how many bytes the whole file takes when compressed. */
+  readonly whole: number;
   #found: CodedFile | undefined;
 
   constructor(whole: number) {
-    this.#whole = whole;
+    this.whole = whole;
   }
 
   get isGood(): boolean {
-    return (this.#found?.cost ?? this.#whole) <= this.#whole * GOOD_SHARE;
+    return (this.#found?.cost ?? this.whole) <= this.whole * GOOD_SHARE;
   }
 
   offer(priced: PricedCoding | undefined, reason: CodingReason): void {
-    if (priced === undefined || priced.cost >= (this.#found?.cost ?? this.#whole)) return;
+    if (priced === undefined || priced.cost >= (this.#found?.cost ?? this.whole)) return;
     this.#found = { ...priced, reason };
   }
 
   /** The winner; `reason` is the one for the whole file. */
   coded(reason: CodingReason): CodedFile {
-    return this.#found ?? { coding: { kind: 'whole' }, reason, cost: this.#whole };
+    return this.#found ?? { coding: { kind: 'whole' }, reason, cost: this.whole };
   }
 }

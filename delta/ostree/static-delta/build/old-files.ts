@@ -1,5 +1,6 @@
 import type { IoOptions } from '../../../../storage/object-store.ts';
 import type { RandomAccess } from '../../../../storage/random-access.ts';
+import type { Checksum } from '../../objects/checksum.ts';
 import { isSymlink, type FileHeader } from '../../objects/file-header.ts';
 import { contentDigest } from './content-keys.ts';
 import { sampleContent, type ContentSamples } from './content-samples.ts';
@@ -20,20 +21,34 @@ export function canBeSource(header: FileHeader): boolean {
   return !isSymlink(header) && (header.mode & S_IROTH) !== 0;
 }
 
+/** Of an old file: the to-commit lacks it, or holds it too. */
+export type OldFilesFate = 'gone' | 'kept';
+
+export interface OldFilesOptions extends IoOptions {
+  /** What the to-commit holds. */
+  readonly kept: ReadonlySet<Checksum>;
+}
+
 /** The files of the from-commit as sources of new ones. Reads the old tree only when it has to. */
 export class OldFiles {
+  /** Of files that the to-commit holds too. */
+  readonly keptBytes: number;
   readonly #files: readonly FileObject[];
   readonly #source: ObjectSource;
-  readonly #options: IoOptions;
+  readonly #options: OldFilesOptions;
   readonly #names: NameIndex;
   readonly #bySize: ReadonlyMap<number, readonly FileObject[]>;
   readonly #digests = new Map<FileObject, string | undefined>();
-  #similar: Promise<SimilarityIndex<FileObject>> | undefined;
+  readonly #similar = new Map<OldFilesFate, Promise<SimilarityIndex<FileObject>>>();
 
-  constructor(files: readonly FileObject[], source: ObjectSource, options: IoOptions) {
+  constructor(files: readonly FileObject[], source: ObjectSource, options: OldFilesOptions) {
     this.#files = inFileOrder(files.filter(({ size }) => size > 0));
     this.#source = source;
     this.#options = options;
+    this.keptBytes = this.#files.reduce(
+      (sum, { checksum, size }) => sum + (options.kept.has(checksum) ? size : 0),
+      0,
+    );
     this.#names = new NameIndex(this.#files);
     const bySize = new Map<number, FileObject[]>();
     for (const file of this.#files) {
@@ -60,10 +75,14 @@ export class OldFiles {
     return undefined;
   }
 
-  /** Old files with content in common, best first. The first call reads the whole old tree. */
-  async alike(samples: ContentSamples, limit: number): Promise<readonly Alike<FileObject>[]> {
-    this.#similar ??= this.#sampleAll();
-    return (await this.#similar).alike(samples, limit);
+  /** Old files with content in common, best first. The first call for a fate reads all files that have it. */
+  async alike(
+    samples: ContentSamples,
+    { fate, limit }: { readonly fate: OldFilesFate; readonly limit: number },
+  ): Promise<readonly Alike<FileObject>[]> {
+    const index = this.#similar.get(fate) ?? this.#sampleAll(fate);
+    this.#similar.set(fate, index);
+    return (await index).alike(samples, limit);
   }
 
   /** Runs `work` with an old file's content; undefined for one that can't be a source. */
@@ -89,10 +108,11 @@ export class OldFiles {
     return this.#digests.get(file);
   }
 
-  async #sampleAll(): Promise<SimilarityIndex<FileObject>> {
+  async #sampleAll(fate: OldFilesFate): Promise<SimilarityIndex<FileObject>> {
     const sampled: { readonly file: FileObject; readonly samples: ContentSamples }[] = [];
     for (const file of this.#files) {
-      if (file.size < LEAST_SAMPLED_BYTES) continue;
+      const isKept = this.#options.kept.has(file.checksum);
+      if (file.size < LEAST_SAMPLED_BYTES || isKept !== (fate === 'kept')) continue;
       const samples = await this.withContent(file, (content) =>
         sampleContent(content, this.#options),
       );

@@ -131,6 +131,19 @@ describe('a built delta', () => {
     expect(delta.partBytes).toBeLessThan(30_000);
   });
 
+  it('looks into files that stay only for what is worth reading them', async () => {
+    const stays = { '/usr/share/stays': { content: noise(4_000_000, 40) } };
+    const copyOf = (bytes: number): Tree => ({
+      '/opt/new': { content: edited(noise(4_000_000, 40).subarray(0, bytes), 300) },
+    });
+    const large = await roundTrip(stays, { ...stays, ...copyOf(100_000) });
+    expect(codingOf(large, '/opt/new')).toEqual(['alike', 'patch']);
+    expect(large.partBytes).toBeLessThan(10_000);
+    const many = { ...stays, '/usr/share/more': { content: Buffer.alloc(30_000_000) } };
+    const small = await roundTrip(many, { ...many, ...copyOf(10_000) });
+    expect(codingOf(small, '/opt/new')).toEqual(['no-source', 'whole']);
+  });
+
   it('puts a file together from several old ones', async () => {
     const [a, b, c] = [noise(150_000, 6), noise(150_000, 7), noise(150_000, 8)];
     const delta = await roundTrip(
