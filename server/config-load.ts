@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
 import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
-import { parse } from 'yaml';
 
 import { catalogFaults, catalogOf, type CatalogSettings } from './catalog-rules.ts';
 import type { CacheConfig, ServerConfig } from './config.ts';
@@ -62,6 +61,9 @@ async function load(
     useDefaults: true,
     coerceTypes: true,
     allowUnionTypes: true,
+    // Every command starts with this: no meta-schema (a test holds the schemas against it), no optimizing
+    // of what runs once.
+    ...{ validateSchema: false, code: { optimize: false } },
   });
   const validate = ajv.compile(schema);
   if (!validate(settings)) {
@@ -90,6 +92,7 @@ async function readConfigFile(path: string | undefined): Promise<Record<string, 
     });
   }
   let value: unknown;
+  const { parse } = await import('yaml');
   try {
     value = parse(text);
   } catch (cause) {

@@ -19,13 +19,14 @@ export async function benchKills(args: readonly string[]): Promise<void> {
   process.stderr.write(`seed ${seed}\n`);
   const { path: dir, remove } = await makeScratch('kills');
   try {
+    let shown = 0;
     const result = await runKills({
       ...{ dist: DIST, dir, kills, seed },
-      onProgress: (now) => {
-        if (now.kills % SHOWN_EVERY !== 0) return;
-        const { acknowledged, findings } = now;
+      onProgress: ({ kills: done, acknowledged, findings }) => {
+        for (; shown < findings.length; shown += 1) process.stderr.write(`${findings[shown]}\n`);
+        if (done % SHOWN_EVERY !== 0) return;
         process.stderr.write(
-          `${now.kills} of ${kills} kills, ${acknowledged} acknowledged, ${findings.length} findings\n`,
+          `${done} of ${kills} kills, ${acknowledged} acknowledged, ${findings.length} findings\n`,
         );
       },
     });

@@ -63,11 +63,11 @@ export interface MadeCommit {
 
 const FILE = { uid: 0, gid: 0, mode: 0o100_644, target: '', xattrs: [] };
 
+/** A file that all commits share, and one of which a few bytes change, and the size. */
 export async function makeCommit(seed: string, number: number): Promise<MadeCommit> {
-  const contents = [
-    seededBytes('shared', 50_000),
-    seededBytes(`${seed} file ${number}`, 30_000 + (number % 7) * 10_000),
-  ];
+  const changing = seededBytes('changing', 30_000 + (number % 7) * 10_000);
+  seededBytes(`${seed} file ${number}`, 600).copy(changing, 20_000);
+  const contents = [seededBytes('shared', 50_000), changing];
   const files = await Promise.all(
     contents.map(async (content) => {
       const checksum = await fileChecksum(FILE, [content]);

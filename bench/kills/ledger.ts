@@ -1,7 +1,7 @@
 import type { MadeCommit, MadeImage } from './content.ts';
 
 /** How far an image has come; what was asked and not answered may have happened or not. */
-export type ImageState = 'asked' | 'there' | 'going' | 'gone';
+export type ImageState = 'asked' | 'there' | 'going';
 
 /** Where something that moves may be. */
 export class Place<T> {
@@ -29,16 +29,34 @@ export class Place<T> {
 
 /** What the server said yes to, and what it was asked. */
 export class Ledger {
+  /** By tag; of those whose deletion was acknowledged only the tag is kept, see {@link gone}. */
   readonly images = new Map<string, { readonly image: MadeImage; state: ImageState }>();
   /** Where the moving tag and the ref may be: where they were acknowledged, if ever, and what was asked since. */
-  readonly stable = new Place<string>();
+  readonly stable = new Place<MadeImage>();
   readonly ref = new Place<MadeCommit>();
-  /** Commits that were made, pushed or not. */
-  commits = 0;
+  /** How many were made, pushed or not. */
+  readonly made = { images: 0, commits: 0 };
   acknowledged = 0;
+  readonly #gone: string[] = [];
+  #settled = 0;
 
-  /** Names of images in a state. */
+  /** Tags of images in a state, the oldest first. */
   named(state: ImageState): readonly string[] {
     return [...this.images].flatMap(([name, one]) => (one.state === state ? [name] : []));
+  }
+
+  /** The deletion of an image was acknowledged. */
+  remove(tag: string): void {
+    this.images.delete(tag);
+    this.#gone.push(tag);
+  }
+
+  /** Tags of images that were deleted: all, or those since the last {@link settle}. */
+  gone(which: 'all' | 'recent'): readonly string[] {
+    return which === 'all' ? this.#gone : this.#gone.slice(this.#settled);
+  }
+
+  settle(): void {
+    this.#settled = this.#gone.length;
   }
 }

@@ -27,11 +27,14 @@ export class Load {
   readonly #options: LoadOptions;
   readonly #stopped = new AbortController();
   readonly #running: readonly Promise<void>[];
+  /** Pushes that a kill interrupted: their clients come again. */
+  readonly #interrupted: string[];
   /** The last move was not answered. */
   #unsure = false;
 
   constructor(options: LoadOptions) {
     this.#options = options;
+    this.#interrupted = [...options.ledger.named('asked')];
     this.#running = [
       ...Array.from({ length: WRITERS }, () => this.#loop(() => this.#pushImage())),
       this.#loop(() => this.#moveStable()),
@@ -49,33 +52,48 @@ export class Load {
     while (!this.#stopped.signal.aborted) {
       try {
         await work();
-        await sleep(this.#options.random.below(PAUSE_MS));
+        await this.#pause(this.#options.random.below(PAUSE_MS));
       } catch (error) {
         this.#options.onRefusal(error);
-        await sleep(PAUSE_MS);
+        await this.#pause(PAUSE_MS);
       }
     }
   }
 
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#stopped;
+    await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+
   async #pushImage(): Promise<void> {
-    const { ledger, seed, url } = this.#options;
-    if (ledger.named('there').length > 2 * KEPT_IMAGES) return;
-    const number = ledger.images.size + 1;
-    const tag = `v${number}`;
-    const entry = { image: makeImage(seed, number), state: 'asked' as const };
-    ledger.images.set(tag, entry);
+    const { ledger, url } = this.#options;
+    const tag = this.#interrupted.pop() ?? this.#newImage();
+    const entry = tag === undefined ? undefined : ledger.images.get(tag);
+    if (tag === undefined || entry === undefined) return;
     // A client tries again until it is told that the image is there.
     while (!this.#stopped.signal.aborted) {
       try {
         await pushImage(url(), entry.image, [tag]);
-        ledger.images.set(tag, { ...entry, state: 'there' });
+        entry.state = 'there';
         ledger.acknowledged += 1;
         return;
       } catch (error) {
         this.#options.onRefusal(error);
-        await sleep(PAUSE_MS);
+        await this.#pause(PAUSE_MS);
       }
     }
+  }
+
+  /** The tag of one more, unless there are many already. */
+  #newImage(): string | undefined {
+    const { ledger, seed } = this.#options;
+    if (ledger.images.size > 2 * KEPT_IMAGES) return undefined;
+    const number = (ledger.made.images += 1);
+    const tag = `v${number}`;
+    ledger.images.set(tag, { image: makeImage(seed, number), state: 'asked' });
+    return tag;
   }
 
   /** A moving tag, as releases have: the matrix builds deltas from one to the next. */
@@ -84,12 +102,12 @@ export class Load {
     const newest = ledger.named('there').at(-1);
     const entry = newest === undefined ? undefined : ledger.images.get(newest);
     if (entry === undefined) return;
-    const { digest } = entry.image;
-    if (ledger.stable.possible.at(-1) === digest && !this.#unsure) return;
+    const { image } = entry;
+    if (ledger.stable.possible.at(-1) === image && !this.#unsure) return;
     this.#unsure = true;
-    ledger.stable.ask(digest);
-    await pushImage(url(), entry.image, ['stable']);
-    ledger.stable.acknowledge(digest);
+    ledger.stable.ask(image);
+    await pushImage(url(), image, ['stable']);
+    ledger.stable.acknowledge(image);
     this.#unsure = false;
     ledger.acknowledged += 1;
   }
@@ -101,16 +119,16 @@ export class Load {
     const oldest = pending ?? (there.length > KEPT_IMAGES ? there[0] : undefined);
     const entry = oldest === undefined ? undefined : ledger.images.get(oldest);
     if (oldest === undefined || entry === undefined) return;
-    if (ledger.stable.possible.includes(entry.image.digest)) return;
+    if (ledger.stable.possible.includes(entry.image)) return;
     entry.state = 'going';
     await deleteImage(url(), entry.image.digest);
-    entry.state = 'gone';
+    ledger.remove(oldest);
     ledger.acknowledged += 1;
   }
 
   async #pushCommit(): Promise<void> {
     const { ledger, seed, url } = this.#options;
-    const made = await makeCommit(seed, (ledger.commits += 1));
+    const made = await makeCommit(seed, (ledger.made.commits += 1));
     ledger.ref.ask(made);
     await pushCommit(url(), REF, made.commit, made.objects);
     ledger.ref.acknowledge(made);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createCipheriv, createHash } from 'node:crypto';
 
 /** The same numbers for the same seed. */
 export class Random {
@@ -24,9 +24,6 @@ export class Random {
 
 /** Bytes that look random and are the same in every run. */
 export function seededBytes(seed: string, size: number): Buffer {
-  const parts: Buffer[] = [];
-  for (let made = 0, n = 0; made < size; made += 64, n += 1) {
-    parts.push(createHash('sha512').update(`${seed} ${n}`).digest());
-  }
-  return Buffer.concat(parts).subarray(0, size);
+  const key = createHash('sha256').update(seed).digest();
+  return createCipheriv('chacha20', key, Buffer.alloc(16)).update(Buffer.alloc(size));
 }

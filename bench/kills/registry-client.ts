@@ -6,7 +6,17 @@ export const REPO = 'kills/app';
 export const OSTREE_REPO = 'kills/os';
 const TIMEOUT_MS = 30_000;
 
-/** One request; throws unless it is answered with one of the statuses. */
+/** An answer that was not expected. */
+export class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** One request; throws `Refusal` unless it is answered with one of the statuses, and what `fetch` throws. */
 async function ask(
   method: string,
   url: string,
@@ -18,7 +28,8 @@ async function ask(
 ): Promise<Response> {
   const response = await fetch(url, { method, ...more, signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (statuses.includes(response.status)) return response;
-  throw new Error(`${method} ${url}: ${response.status} ${(await response.text()).slice(0, 300)}`);
+  const text = (await response.text()).slice(0, 300);
+  throw new Refusal(response.status, `${method} ${url}: ${response.status} ${text}`);
 }
 
 /** Pushes what the server lacks of an image, in pieces, and tags it. */

@@ -3,19 +3,29 @@ import type { KillsResult } from './run-kills.ts';
 
 /** The result in Markdown. */
 export function killsMarkdown(result: KillsResult, seed: number): string {
-  const { kills, acknowledged, findings, stuck, deltas, fullChecks } = result;
-  const restarts = [...result.restartMs].sort((a, b) => a - b);
-  const median = restarts[restarts.length >> 1] ?? 0;
+  const { kills, acknowledged, findings, stuck, failed, published, fullChecks } = result;
+  const { ended, killed } = result.collections;
   const rows = [
     ['kills -9', String(kills)],
     ['acknowledged pushes, moves and deletions', String(acknowledged)],
-    ['lost, damaged or found by fsck', String(findings.length)],
+    ['lost, damaged, refused or found by fsck', String(findings.length)],
     ['rows stuck at the end', String(stuck)],
-    ['deltas published at the end', String(deltas)],
+    ['rows given up', String(failed)],
+    ['deltas published at the end', String(published)],
     ['checks that read every byte', String(fullChecks)],
-    ['restart until it answers, median', `${(median / 1000).toFixed(1)} s`],
-    ['restart, longest', `${((restarts.at(-1) ?? 0) / 1000).toFixed(1)} s`],
+    ['collections that were killed', String(killed)],
+    ['collections that came to their end', String(ended)],
+    ...Object.entries(result.stepMs).map(([step, ms]) => [
+      `${step}: median, longest`,
+      inSeconds(ms),
+    ]),
   ];
   const found = findings.map((finding) => `- ${finding}`).join('\n');
   return `# Kills of a busy origin, seed ${seed}\n\n${formatTable(['', ''], rows)}\n${found}`;
+}
+
+function inSeconds(ms: readonly number[]): string {
+  const sorted = [...ms].sort((a, b) => a - b);
+  const [median = 0, longest = 0] = [sorted[sorted.length >> 1], sorted.at(-1)];
+  return `${(median / 1000).toFixed(2)} s, ${(longest / 1000).toFixed(2)} s`;
 }

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { openStore } from '../../server/open-store.ts';
-import { checkStore } from '../../storage/fsck/check.ts';
 import { findLosses } from './check.ts';
+import { checkFiles, waitForQuiet, type QuietMatrix } from './fsck.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
 import { Random } from './random.ts';
+import { Refusal } from './registry-client.ts';
 import { Programs } from './server.ts';
 
 export interface KillsSetting {
@@ -16,23 +16,26 @@ export interface KillsSetting {
   readonly dir: string;
   readonly kills: number;
   readonly seed: number;
-  readonly onProgress?: ((result: KillsResult) => void) | undefined;
+  readonly onProgress?: ((result: KillsProgress) => void) | undefined;
 }
 
-export interface KillsResult {
+/** What a kill's time goes to. */
+export type KillStep = 'work' | 'fsck' | 'restart' | 'compare';
+
+export interface KillsProgress {
   readonly kills: number;
   /** Pushes, moves and deletions that were answered with yes. */
   readonly acknowledged: number;
   /** What was lost, or stood in the way, in words; must be empty. */
   readonly findings: readonly string[];
-  /** Rows under way that no builder ended once everything was quiet. */
-  readonly stuck: number;
-  /** Deltas of images that were published at the end. */
-  readonly deltas: number;
-  /** Milliseconds from start to the first answer, one for each restart. */
-  readonly restartMs: readonly number[];
   readonly fullChecks: number;
+  /** Runs of the collector. */
+  readonly collections: { readonly ended: number; readonly killed: number };
+  /** Milliseconds that each step took, one for each kill; the restart until the first answer. */
+  readonly stepMs: Readonly<Record<KillStep, readonly number[]>>;
 }
+
+export type KillsResult = KillsProgress & QuietMatrix;
 
 /** A full check reads every byte: so often, and at the end. */
 const FULL_EVERY = 50;
@@ -41,95 +44,109 @@ const MOST_WORK = 24;
 const LONGEST_PAUSE_MS = 300;
 const LONGEST_LIFE_MS = 20_000;
 const COLLECT_EVERY = 2;
-const QUIET_MS = 180_000;
 const MAX_FINDINGS = 20;
 
 /** Kills a busy server again and again, and looks after each time at what it had promised. */
 export async function runKills(setting: KillsSetting): Promise<KillsResult> {
-  const { dist, dir, kills, seed } = setting;
-  const data = join(dir, 'data');
-  const random = new Random(seed);
-  const ledger = new Ledger();
-  const programs = new Programs(dist, data, join(dir, 'server.log'));
-  const findings: string[] = [];
-  const restartMs: number[] = [];
-  let [fullChecks, done, stuck, deltas] = [0, 0, 0, 0];
-  const result = (): KillsResult => ({
-    ...{ kills: done, acknowledged: ledger.acknowledged, findings, stuck, deltas },
-    ...{ restartMs, fullChecks },
-  });
-  const start = async (): Promise<string> => {
-    const before = performance.now();
-    const url = await programs.serve();
-    restartMs.push(performance.now() - before);
-    return url;
-  };
-  try {
-    for (; done < kills && findings.length < MAX_FINDINGS;) {
-      const url = await start();
-      findings.push(...(await findLosses(url, ledger)).map((what) => `kill ${done}: ${what}`));
-      let begun = 0;
-      const address = (): string => {
+  return new KillsRun(setting).run();
+}
+
+class KillsRun {
+  readonly #setting: KillsSetting;
+  readonly #data: string;
+  readonly #programs: Programs;
+  readonly #random: Random;
+  readonly #ledger = new Ledger();
+  readonly #findings: string[] = [];
+  readonly #stepMs: Record<KillStep, number[]> = { work: [], fsck: [], restart: [], compare: [] };
+  #kills = 0;
+  #fullChecks = 0;
+
+  constructor(setting: KillsSetting) {
+    const { dist, dir, seed } = setting;
+    this.#setting = setting;
+    this.#data = join(dir, 'data');
+    this.#programs = new Programs(dist, this.#data, join(dir, 'server.log'));
+    this.#random = new Random(seed);
+  }
+
+  async run(): Promise<KillsResult> {
+    const { kills, onProgress } = this.#setting;
+    try {
+      for (let url = await this.#programs.serve(); this.#kills < kills;) {
+        await this.#timed('work', () => this.#workUntilKilled(url));
+        this.#kills += 1;
+        const full = this.#kills % FULL_EVERY === 0 || this.#kills === kills;
+        this.#find(await this.#timed('fsck', () => checkFiles(this.#data, !full)));
+        url = await this.#restart(full);
+        onProgress?.(this.#progress());
+        if (this.#findings.length >= MAX_FINDINGS) break;
+      }
+      return { ...(await waitForQuiet(this.#data)), ...this.#progress() };
+    } finally {
+      await this.#programs.kill();
+    }
+  }
+
+  async #workUntilKilled(url: string): Promise<void> {
+    let begun = 0;
+    const load = new Load({
+      ledger: this.#ledger,
+      random: this.#random,
+      seed: String(this.#setting.seed),
+      url: () => {
         begun += 1;
         return url;
-      };
-      const load = new Load({
-        ...{ url: address, ledger, random, seed: String(seed) },
-        onRefusal: () => undefined,
-      });
-      if (done % COLLECT_EVERY === 0) programs.collect();
-      const last = Date.now() + LONGEST_LIFE_MS;
-      for (const most = random.below(MOST_WORK); begun <= most && Date.now() < last;) {
-        await sleep(5);
-      }
-      await sleep(random.below(LONGEST_PAUSE_MS));
-      const killed = programs.kill();
-      await Promise.all([killed, load.stop()]);
-      done += 1;
-      const full = done % FULL_EVERY === 0 || done === kills;
-      if (full) fullChecks += 1;
-      findings.push(...(await checkFiles(data, !full)).map((what) => `kill ${done}: ${what}`));
-      setting.onProgress?.(result());
+      },
+      onRefusal: (error) => {
+        if (error instanceof Refusal && error.status >= 500) this.#find([error.message]);
+      },
+    });
+    const last = Date.now() + LONGEST_LIFE_MS;
+    for (const most = this.#random.below(MOST_WORK); begun <= most && Date.now() < last;) {
+      await sleep(5);
     }
-    const url = await start();
-    findings.push(...(await findLosses(url, ledger)).map((what) => `at the end: ${what}`));
-    ({ stuck, deltas } = await waitForQuiet(data));
-  } finally {
-    await programs.kill();
+    await sleep(this.#random.below(LONGEST_PAUSE_MS));
+    const killed = this.#programs.kill();
+    await load.stop();
+    this.#find(await killed);
   }
-  return result();
-}
 
-/** What fsck finds, beside the killed programs' remains. */
-async function checkFiles(data: string, quick: boolean): Promise<readonly string[]> {
-  const store = await openStore({ data, store: { kind: 'fs' } });
-  try {
-    const { blobs, catalog } = store;
-    const { faults, absent } = await checkStore({ objects: blobs.objects, catalog, quick });
-    return [
-      ...faults.map(({ kind, subject, affects }) => `fsck: ${kind} ${subject}: ${affects}`),
-      ...absent.map(({ digest, affects }) => `fsck: absent ${digest}: ${affects}`),
-    ];
-  } finally {
-    await store.close();
-  }
-}
-
-/** Waits until builders have nothing more to do; what they have not ended by then is stuck. */
-async function waitForQuiet(
-  data: string,
-): Promise<{ readonly stuck: number; readonly deltas: number }> {
-  const store = await openStore({ data, store: { kind: 'fs' } });
-  try {
-    const until = Date.now() + QUIET_MS;
-    for (;;) {
-      const layers = await store.catalog.layers.counts();
-      const rows = await store.catalog.deltas.counts();
-      const stuck = layers.pending + layers.chunking + rows.pending + rows.building + rows.proving;
-      if (stuck === 0 || Date.now() > until) return { stuck, deltas: rows.published };
-      await sleep(200);
+  /**
+   * Starts the server and compares what it has with what it promised; every other time with a collector
+   * from the beginning, which mostly comes to its end, or from the end, which mostly is killed.
+   */
+  async #restart(full: boolean): Promise<string> {
+    const collects = this.#kills % COLLECT_EVERY === 0;
+    const early = this.#random.below(2) === 0;
+    if (collects && early) this.#programs.collect();
+    const url = await this.#timed('restart', () => this.#programs.serve());
+    const which = full ? 'all' : 'recent';
+    this.#find(await this.#timed('compare', () => findLosses(url, this.#ledger, which)));
+    if (full) {
+      this.#ledger.settle();
+      this.#fullChecks += 1;
     }
-  } finally {
-    await store.close();
+    if (collects && !early) this.#programs.collect();
+    return url;
+  }
+
+  async #timed<T>(step: KillStep, work: () => Promise<T>): Promise<T> {
+    const before = performance.now();
+    const result = await work();
+    this.#stepMs[step].push(performance.now() - before);
+    return result;
+  }
+
+  #find(what: readonly string[]): void {
+    this.#findings.push(...what.map((one) => `kill ${this.#kills}: ${one}`));
+  }
+
+  #progress(): KillsProgress {
+    return {
+      ...{ kills: this.#kills, acknowledged: this.#ledger.acknowledged },
+      ...{ findings: this.#findings, fullChecks: this.#fullChecks },
+      ...{ collections: this.#programs.collections, stepMs: this.#stepMs },
+    };
   }
 }

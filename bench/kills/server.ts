@@ -12,6 +12,8 @@ export class Programs {
   #server: ChildProcess | undefined;
   #collector: ChildProcess | undefined;
   #listen = '127.0.0.1:0';
+  /** Of the collector: runs that came to their end, and those that were killed. */
+  readonly collections = { ended: 0, killed: 0 };
 
   constructor(dist: string, data: string, log: string) {
     this.#main = join(dist, 'server', 'cli', 'main.js');
@@ -36,23 +38,22 @@ export class Programs {
     return url;
   }
 
-  /** Starts a collector beside it, which spares what is younger than three seconds, unless one runs. */
+  /** Starts a collector, which spares what is younger than three seconds. */
   collect(): void {
-    if (this.#collector !== undefined && !hasEnded(this.#collector)) return;
     this.#collector = this.#spawn(['gc', '--grace', '0.05'], 'ignore');
   }
 
-  /** kill -9 for all of them, at once. */
-  async kill(): Promise<void> {
-    const children = [this.#server, this.#collector].filter((child) => child !== undefined);
-    await Promise.all(
-      children.map(async (child) => {
-        if (hasEnded(child)) return;
-        const exited = once(child, 'exit');
-        child.kill('SIGKILL');
-        await exited;
-      }),
-    );
+  /** kill -9 for all of them, at once; resolves to what had failed before, in words. */
+  async kill(): Promise<readonly string[]> {
+    const [server, collector] = [this.#server, this.#collector];
+    [this.#server, this.#collector] = [undefined, undefined];
+    const [served, collected] = await Promise.all([killed(server), killed(collector)]);
+    if (collector !== undefined && collected === 'killed') this.collections.killed += 1;
+    if (collected === 'done') this.collections.ended += 1;
+    return [
+      ...(served === 'killed' ? [] : [`the server ended by itself, see ${this.#log}`]),
+      ...(collected === 'failed' ? [`the collector failed, see ${this.#log}`] : []),
+    ];
   }
 
   #spawn(args: readonly string[], stdout: 'pipe' | 'ignore'): ChildProcess {
@@ -64,6 +65,8 @@ export class Programs {
           ...process.env,
           RIVULET_MATRIX_LEASE_MS: '2000',
           RIVULET_MATRIX_RECONCILE_MS: '1000',
+          // Nobody goes on with an upload that a kill interrupted.
+          RIVULET_UPLOADS_TTL_MS: '60000',
           RIVULET_LOG_LEVEL: 'error',
         },
       });
@@ -73,6 +76,14 @@ export class Programs {
   }
 }
 
-function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
-  return exitCode !== null || signalCode !== null;
+/** Kills a program, if there is one, and says how it ended. */
+async function killed(child: ChildProcess | undefined): Promise<'killed' | 'done' | 'failed'> {
+  if (child === undefined) return 'killed';
+  if (child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+  if (child.signalCode === 'SIGKILL') return 'killed';
+  return child.exitCode === 0 ? 'done' : 'failed';
 }

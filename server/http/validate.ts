@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
-import { parse } from 'yaml';
 
 import type { OstreeCheckRequest, OstreeEventsRequest } from '../../delta/agent/ostree-protocol.ts';
 import type { CheckRequest, EventsRequest } from '../../delta/agent/protocol.ts';
@@ -60,13 +59,16 @@ export class Contract {
   readonly document: Readonly<Record<string, unknown>>;
   readonly #ajv: Ajv2020;
 
-  /** Throws `SyntaxError` or `TypeError` when the text is not an OpenAPI document. */
-  constructor(text: string) {
+  /** Of the text and what it parses to. Throws `TypeError` when that is not an OpenAPI document. */
+  constructor(text: string, document: unknown) {
     this.text = text;
-    this.document = asRecord(parse(text), 'openapi.yaml');
+    this.document = asRecord(document, 'openapi.yaml');
     this.operations = readOperations(this.document);
     // Keywords of OpenAPI (discriminator, example) are not JSON Schema's: ajv may meet them.
-    this.#ajv = new Ajv2020({ allErrors: false, strict: false, discriminator: false });
+    // The document as a whole is no schema, so that the meta-schema has nothing to say of it.
+    this.#ajv = new Ajv2020({
+      ...{ allErrors: false, strict: false, discriminator: false, validateSchema: false },
+    });
     this.#ajv.addSchema(this.document, DOCUMENT_ID);
   }
 
@@ -98,16 +100,26 @@ export class Contract {
 
 /**
  * Reads openapi.yaml of this program: at the top level, two folders up from the source and three
- * from what is compiled into dist/.
+ * from what is compiled into dist/. There the build has put what it parses to, as openapi.json:
+ * parsing the YAML would be a third of the work of every start.
  */
 export async function loadContract(): Promise<Contract> {
-  const beside = new URL('../../openapi.yaml', import.meta.url);
-  const above = new URL('../../../openapi.yaml', import.meta.url);
+  const beside = await readIfThere(new URL('../../openapi.yaml', import.meta.url));
+  if (beside !== undefined) {
+    const { parse } = await import('yaml');
+    return new Contract(beside, parse(beside));
+  }
+  const text = await readFile(new URL('../../../openapi.yaml', import.meta.url), 'utf8');
+  const parsed = await readFile(new URL('../../openapi.json', import.meta.url), 'utf8');
+  return new Contract(text, JSON.parse(parsed));
+}
+
+async function readIfThere(file: URL): Promise<string | undefined> {
   try {
-    return new Contract(await readFile(beside, 'utf8'));
+    return await readFile(file, 'utf8');
   } catch (error) {
     if (!isMissingFile(error)) throw error;
-    return new Contract(await readFile(above, 'utf8'));
+    return undefined;
   }
 }
 

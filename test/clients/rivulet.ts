@@ -7,9 +7,8 @@ import { createInterface } from 'node:readline';
 const ROOT = resolve(import.meta.dirname, '../..');
 const RIVULET = resolve(ROOT, 'dist/server/cli/main.js');
 
-/** A server process under test. */
-export interface ServerProcess {
-  readonly url: string;
+/** A program of ours that runs until it is ended. */
+export interface RunningProgram {
   readonly child: ChildProcess;
   /** What it wrote to stderr so far. */
   log(): string;
@@ -19,11 +18,26 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
+/** A server process under test. */
+export interface ServerProcess extends RunningProgram {
+  readonly url: string;
+}
+
 /** Starts a compiled `rivulet serve` or `rivulet cache` and waits until it answers. */
 export async function startRivulet(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<ServerProcess> {
+  const { said, ...program } = await startProgram(args, env);
+  const { url } = said as { url: string };
+  return { ...program, url };
+}
+
+/** Starts a compiled command that runs until it is ended, and waits for its first line of JSON. */
+export async function startProgram(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<RunningProgram & { readonly said: unknown }> {
   const child = spawn(process.execPath, [built(), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
@@ -34,8 +48,8 @@ export async function startRivulet(
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
   const lines = createInterface({ input: child.stdout });
-  const url = await Promise.race([
-    once(lines, 'line').then(([line]) => (JSON.parse(String(line)) as { url: string }).url),
+  const said = await Promise.race([
+    once(lines, 'line').then(([line]) => JSON.parse(String(line)) as unknown),
     exited.then(([code]) => {
       throw new Error(`rivulet ${args.join(' ')} ended with ${code}: ${log}`);
     }),
@@ -46,7 +60,7 @@ export async function startRivulet(
     return code;
   };
   return {
-    url,
+    said,
     child,
     log: () => log,
     stop: () => end('SIGTERM'),

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { startMinio, type MinioServer } from '../clients/minio.ts';
 import {
   runRivulet,
+  startProgram,
   startRivulet,
   type CommandResult,
+  type RunningProgram,
   type ServerProcess,
 } from '../clients/rivulet.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
@@ -14,7 +16,8 @@ import { startPostgres, type PostgresServer } from '../support/postgres.ts';
 /** A delta job that came to an end, as a node's log tells. */
 export interface EndedJob {
   readonly repo: string;
-  readonly from: string;
+  /** Absent for a static delta from scratch. */
+  readonly from?: string;
   readonly to: string;
   readonly kind: string;
 }
@@ -116,12 +119,14 @@ export class NodeWorld {
     return runRivulet([...args, '--data', this.#folder()], this.#env);
   }
 
+  /** A worker over the same bucket and database, in a folder of its own. */
+  startWorker(): Promise<RunningProgram> {
+    return startProgram(['worker', '--data', this.#folder()], this.#env);
+  }
+
   /** Jobs of deltas that ended, on any node, living or dead. */
   endedDeltas(): readonly EndedJob[] {
-    const lines = [this.#log, ...this.#nodes.map((node) => node.log())].join('').split('\n');
-    return lines
-      .filter((line) => line.includes('"delta job ended"'))
-      .map((line) => JSON.parse(line) as EndedJob);
+    return endedDeltasIn([this.#log, ...this.#nodes.map((node) => node.log())].join(''));
   }
 
   async stop(): Promise<void> {
@@ -145,4 +150,12 @@ export class NodeWorld {
     this.#folders += 1;
     return join(this.#dir, `data-${this.#folders}`);
   }
+}
+
+/** Jobs of deltas, of images and of commits, that ended, as a log tells. */
+export function endedDeltasIn(log: string): readonly EndedJob[] {
+  return log
+    .split('\n')
+    .filter((line) => /"(?:static )?delta job ended"/.test(line))
+    .map((line) => JSON.parse(line) as EndedJob);
 }

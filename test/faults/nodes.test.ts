@@ -50,7 +50,7 @@ describe.skipIf(minioPath === undefined || postgresBin === undefined)(
       const ended = world
         .endedDeltas()
         .filter(({ kind }) => kind === 'published' || kind === 'rejected')
-        .map(({ repo, from, to }) => `${repo} ${from} ${to}`);
+        .map(({ repo, from = '', to }) => `${repo} ${from} ${to}`);
       return ended.filter((pair, index) => ended.indexOf(pair) !== index);
     }
 

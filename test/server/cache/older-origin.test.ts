@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
 
 import { freePort } from '../../../bench/nodes/free-port.ts';
 import { DEVICE_HEADER } from '../../../delta/agent/protocol.ts';
@@ -15,7 +16,8 @@ const WIRE_FIELD = /^ {8}wireBytes:\n(?: {10}.*\n)+/m;
 async function startOlderOrigin(port: number): Promise<OriginFixture> {
   const { text } = await loadContract();
   expect(text).toMatch(WIRE_FIELD);
-  const contract = new Contract(text.replace(WIRE_FIELD, ''));
+  const older = text.replace(WIRE_FIELD, '');
+  const contract = new Contract(older, parse(older));
   const origin = await startOriginFixture({ contract, port });
   onTestFinished(() => origin.close());
   return origin;

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 
 import { HttpError } from '../../../server/http/errors.ts';
 import { Contract, loadContract } from '../../../server/http/validate.ts';
@@ -22,7 +24,7 @@ components:
 `;
 
 describe('Contract', () => {
-  const contract = new Contract(DOCUMENT);
+  const contract = new Contract(DOCUMENT, parse(DOCUMENT));
 
   it('lists operations as they are written', () => {
     expect(contract.operations).toEqual([
@@ -49,7 +51,7 @@ describe('Contract', () => {
   });
 
   it.each(['', '[]', 'paths: 1', 'paths: { /a: { get: {} } }'])('refuses %j', (text) => {
-    expect(() => new Contract(text)).toThrow(TypeError);
+    expect(() => new Contract(text, parse(text))).toThrow(TypeError);
   });
 
   it('reads the program’s own', async () => {
@@ -57,5 +59,11 @@ describe('Contract', () => {
     for (const schema of ['CheckRequest', 'EventsRequest', 'Problem']) {
       expect(own.faults(schema, 1)).not.toEqual([]);
     }
+  });
+
+  it('is what the build has put beside the compiled program', async () => {
+    const built = new URL('../../../dist/openapi.json', import.meta.url);
+    const { document } = await loadContract();
+    expect(JSON.parse(await readFile(built, 'utf8'))).toEqual(document);
   });
 });
