@@ -31,7 +31,7 @@ export interface ChunkFetch {
 }
 
 /** Of a pack whose frames are read one after the other. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 128 * 1024;
 
 /**
  * Frames this near are fetched in one range: 16 KiB take a link of 10 Mbit/s 13 ms, less than the
