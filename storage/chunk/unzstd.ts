@@ -80,7 +80,7 @@ async function* decodeFrame(queue: ByteQueue, clock: Clock): AsyncIterable<Uint8
     if (cost > WHOLE_FRAME_BYTES) break;
   }
   work.check();
-  yield* checked(header, decodeStreaming(queue, header, work, gathered));
+  yield* checked(header, decodeStreaming(queue, header, work, Buffer.concat(gathered.splice(0))));
 }
 
 /** Holds what the streaming decoder does against the bytes that come of it. */
@@ -151,12 +151,12 @@ async function* decodeWhole(frame: Buffer): AsyncIterable<Uint8Array> {
   }
 }
 
-/** Decodes a large frame; `head` holds its header and the blocks already read, and is emptied. */
+/** Decodes a large frame; `head` holds its header and the blocks already read. */
 async function* decodeStreaming(
   queue: ByteQueue,
   header: FrameHeader,
   work: DecoderWork,
-  head: Buffer[],
+  head: Buffer,
 ): AsyncIterable<Uint8Array> {
   let output: Uint8Array[] = [];
   const decoder = new Decompress((part) => {
@@ -178,9 +178,7 @@ async function* decodeStreaming(
     }
     return output;
   };
-  for (let piece = head.shift(); piece !== undefined; piece = head.shift()) {
-    yield* push(piece, false);
-  }
+  yield* push(head, false);
   for await (const block of readBlocks(queue, header)) {
     const parts = push(block.bytes, block.last);
     work.addBlock(parts.reduce((sum, part) => sum + part.length, 0));

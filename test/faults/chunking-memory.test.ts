@@ -17,7 +17,7 @@ const BYTES = Number(process.env['RIVULET_CHUNKED_BYTES'] ?? 192 * 1024 * 1024);
 /** Of chunking a layer of any size, and of making its form after that. */
 const LIMIT = 64_000_000;
 /** The same where frames are too large to be decoded whole: the decoder in JavaScript drops more on its way. */
-const LARGE_FRAMES_LIMIT = 84_000_000;
+const LARGE_FRAMES_LIMIT = 96_000_000;
 const PIECE = 1024 * 1024;
 const FILE = 32 * PIECE;
 const FRAME_PIECES = 60;
