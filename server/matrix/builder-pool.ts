@@ -29,8 +29,8 @@ export interface BuilderPoolOptions {
 }
 
 /**
- * What a builder's heap may take: V8 lets the space for young objects grow to 48 MB, of which building makes
- * next to nothing faster.
+ * What a builder's heap may take: V8 lets the space for young objects grow to 48 MB, which makes chunking no
+ * faster; the delta engine encodes on threads of its own.
  */
 export const BUILDER_HEAP: ResourceLimits = { maxYoungGenerationSizeMb: 6 };
 
