@@ -3,15 +3,18 @@ import type { Readable } from 'node:stream';
 import { digestAlgorithm, digestOf, verifyBytes, type Digest } from './digest.ts';
 import { StorageError } from './errors.ts';
 import { blobKey } from './keys.ts';
-import type { ByteRange, ByteSource, IoOptions, ObjectStat, ObjectStore } from './object-store.ts';
+import type {
+  ByteSource,
+  IoOptions,
+  ObjectStat,
+  ObjectStore,
+  OpenOptions,
+} from './object-store.ts';
 
 /** Reading blobs by digest: what builders, devices and servers need of a store. */
 export interface BlobReader {
   /** Opens a blob or a range of it; `missing` when it is absent. The caller consumes or destroys the stream. */
-  open(
-    digest: Digest,
-    options?: IoOptions & { readonly range?: ByteRange | undefined },
-  ): Promise<Readable>;
+  open(digest: Digest, options?: OpenOptions): Promise<Readable>;
   /** Undefined when the blob is missing. */
   stat(digest: Digest, options?: IoOptions): Promise<ObjectStat | undefined>;
 }
@@ -44,10 +47,7 @@ export class BlobStore implements BlobReader {
     return { digest, ...(await this.put(digest, [bytes], { size: bytes.length, signal })) };
   }
 
-  async open(
-    digest: Digest,
-    options: IoOptions & { readonly range?: ByteRange | undefined } = {},
-  ): Promise<Readable> {
+  async open(digest: Digest, options: OpenOptions = {}): Promise<Readable> {
     return this.objects.open(blobKey(digest), options);
   }
 

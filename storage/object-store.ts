@@ -14,6 +14,12 @@ export interface IoOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface OpenOptions extends IoOptions {
+  readonly range?: ByteRange | undefined;
+  /** Bytes of a piece, where the driver reads from a disk; smaller ones hold less in memory. */
+  readonly pieceBytes?: number | undefined;
+}
+
 export interface PutOptions extends IoOptions {
   /** Checked before the object becomes visible; a broken promise leaves nothing behind. */
   readonly expected?: Expected | undefined;
@@ -64,10 +70,7 @@ export interface ObjectStore {
    * Opens an object, or the range of it. `missing` and `range_unsatisfiable` reject this promise;
    * later faults destroy the stream. The caller consumes or destroys the stream.
    */
-  open(
-    key: ObjectKey,
-    options?: IoOptions & { readonly range?: ByteRange | undefined },
-  ): Promise<Readable>;
+  open(key: ObjectKey, options?: OpenOptions): Promise<Readable>;
 
   /** The object's facts, or undefined when it is missing. */
   stat(key: ObjectKey, options?: IoOptions): Promise<ObjectStat | undefined>;

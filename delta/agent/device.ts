@@ -11,7 +11,7 @@ import type { Decision, ReportedEvent } from './protocol.ts';
 import { finishRestore } from './restore.ts';
 import { ReportQueue, reportHeader } from './reports.ts';
 import { sendReports } from './send-reports.ts';
-import { PassingBuffers } from './small-memory.ts';
+import { PassingBuffers } from '../../storage/passing-buffers.ts';
 import { openInstant } from './spend/account-clock.ts';
 import { Budget } from './spend/budget.ts';
 import { StateFile } from './state.ts';

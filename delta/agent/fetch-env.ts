@@ -4,7 +4,7 @@ import type { HttpAnswer, HttpClient } from './http.ts';
 import type { Meter, Pacer } from './meter.ts';
 import type { DevicePaths } from './paths.ts';
 import type { RetryEnv } from './retry.ts';
-import type { PassingBuffers } from './small-memory.ts';
+import type { PassingBuffers } from '../../storage/passing-buffers.ts';
 import type { SpaceGuard } from './space.ts';
 import type { Budget } from './spend/budget.ts';
 

@@ -6,7 +6,7 @@ import type { DevicePaths } from './paths.ts';
 import type { Decision } from './protocol.ts';
 import type { SlotImage } from './slot.ts';
 import type { SlotWriter } from './slot-writer.ts';
-import type { PassingBuffers } from './small-memory.ts';
+import type { PassingBuffers } from '../../storage/passing-buffers.ts';
 import type { SpaceGuard } from './space.ts';
 
 /** What a plan will take, as far as it is known before its download. */

@@ -1,6 +1,7 @@
 import type { ChunkLocation, ChunkRow } from '../catalog/layer-catalog.ts';
 import type { Digest } from '../digest.ts';
 import { StorageError } from '../errors.ts';
+import { PassingBuffers } from '../passing-buffers.ts';
 import { compressFrame } from '../zstd.ts';
 import type { PackMark, PackWriter } from './pack.ts';
 
@@ -32,6 +33,7 @@ export interface PackerMark {
 export class ChunkPacker {
   readonly #pack: PackWriter;
   readonly #places = new Map<Digest, Place>();
+  readonly #buffers = new PassingBuffers();
   #newChunks = 0;
 
   constructor(pack: PackWriter) {
@@ -73,6 +75,7 @@ export class ChunkPacker {
         const offset = await this.#pack.append(frame);
         this.#places.set(digest, { pack: undefined, offset, length: frame.length, rawLength });
         this.#newChunks += 1;
+        this.#buffers.passed(frame.length);
       }
     }
   }

@@ -11,14 +11,17 @@ import { openLayer } from './layer-stream.ts';
 import { PackPresence } from './pack-presence.ts';
 import { PackWriter } from './pack.ts';
 import { checkTar } from '../tar/tar-check.ts';
+import { PassingBuffers } from '../passing-buffers.ts';
 import { chunkTar } from './tar-chunks.ts';
 
 /** The largest layer that is chunked: 16 GiB. */
 export const MAX_LAYER_RAW_BYTES = MAX_CHUNKS * MIN_CHUNK_BYTES;
+/** Of the layer as pushed: a megabyte, as the store reads else, would lie about four times on its way. */
+const PIECE_BYTES = 64 * 1024;
 /** Chunks looked up at once, and the bytes of them that are held in memory. */
 const LOOKUP_BATCH = 64;
-const LOOKUP_BYTES = 4 * ARENA_BYTES;
-/** A batch is through before the next is cut; it lies in seven at most, of each of which three quarters are new. */
+const LOOKUP_BYTES = 2 * ARENA_BYTES;
+/** A batch is through before the next is cut; it lies in four at most, of each of which three quarters are new. */
 const ARENAS = 2 * (LOOKUP_BYTES / ARENA_BYTES);
 
 export interface IngestOptions {
@@ -47,9 +50,11 @@ export async function ingestLayer(options: IngestOptions): Promise<ChunkedLayer>
     const builder = new LayerBuilder(pack);
     const presence = new PackPresence(blobs, signal);
     const hasher = new DigestHasher();
-    const source = verified(await blobs.open(digest, { signal }), digest);
+    const buffers = new PassingBuffers();
+    const pieces = await blobs.open(digest, { pieceBytes: PIECE_BYTES, signal });
+    const source = verified(pieces, digest);
     const raw = hashed(
-      checkTar(openLayer(source, { maxRawBytes: MAX_LAYER_RAW_BYTES, signal })),
+      buffers.through(checkTar(openLayer(source, { maxRawBytes: MAX_LAYER_RAW_BYTES, signal }))),
       hasher,
     );
     let chunks = 0;

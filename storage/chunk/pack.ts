@@ -8,6 +8,7 @@ import { DigestHasher, type Digest } from '../digest.ts';
 import { fromErrno } from '../durable.ts';
 import { isStorageError, StorageError } from '../errors.ts';
 import type { IoOptions } from '../object-store.ts';
+import { PassingBuffers } from '../passing-buffers.ts';
 
 /**
  * A pack begins with a skippable zstd frame (RFC 8878, 3.1.2) of eight bytes, "rvpack", zero, version
@@ -17,6 +18,9 @@ export const PACK_HEADER = Buffer.concat([
   Buffer.from([0x52, 0x2a, 0x4d, 0x18, 8, 0, 0, 0]),
   Buffer.from('rvpack\0\x01', 'latin1'),
 ]);
+
+/** Of a pack on its way into the store. */
+const PIECE_BYTES = 256 * 1024;
 
 /** A length that {@link PackWriter.rewind} goes back to. */
 export interface PackMark {
@@ -80,9 +84,12 @@ export class PackWriter {
   ): Promise<{ readonly digest: Digest; readonly size: number; readonly created: boolean }> {
     const { size } = this.#hasher;
     const digest = this.#hasher.digest();
-    const source = createReadStream(this.#path, { highWaterMark: 1024 * 1024 });
+    const source = createReadStream(this.#path, { highWaterMark: PIECE_BYTES });
     try {
-      const { created } = await blobs.put(digest, source, { size, signal: options.signal });
+      const { created } = await blobs.put(digest, new PassingBuffers().through(source), {
+        size,
+        signal: options.signal,
+      });
       return { digest, size, created };
     } finally {
       source.destroy();

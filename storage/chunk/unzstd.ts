@@ -80,7 +80,7 @@ async function* decodeFrame(queue: ByteQueue, clock: Clock): AsyncIterable<Uint8
     if (cost > WHOLE_FRAME_BYTES) break;
   }
   work.check();
-  yield* checked(header, decodeStreaming(queue, header, work, Buffer.concat(gathered)));
+  yield* checked(header, decodeStreaming(queue, header, work, Buffer.concat(gathered.splice(0))));
 }
 
 /** Holds what the streaming decoder does against the bytes that come of it. */
@@ -162,11 +162,16 @@ async function* decodeStreaming(
   const decoder = new Decompress((part) => {
     if (part.length > 0) output.push(part);
   });
-  const push = (bytes: Uint8Array, last: boolean): readonly Uint8Array[] => {
+  let heldBack: Buffer = Buffer.alloc(0);
+  // The decoder keeps every piece that ends where a block does until the frame's end: each ends a byte before.
+  const push = (bytes: Buffer, last: boolean): readonly Uint8Array[] => {
+    const end = last ? bytes.length : bytes.length - 1;
+    const piece = Buffer.concat([heldBack, bytes.subarray(0, end)]);
+    heldBack = bytes.subarray(end);
     output = [];
     try {
       work.run(() => {
-        decoder.push(bytes, last);
+        decoder.push(piece, last);
       });
     } catch (cause) {
       throw undecodable(cause);

@@ -4,19 +4,19 @@ import { Readable } from 'node:stream';
 
 import { abortedError, checkAborted, fromErrno } from '../durable.ts';
 import { StorageError } from '../errors.ts';
-import type { ByteRange, IoOptions } from '../object-store.ts';
+import type { ByteRange, OpenOptions } from '../object-store.ts';
 import { checkObjectRange } from './range.ts';
 
-/** Bytes of one read: large ones keep a plain Node server ahead of sendfile over loopback. */
+/** Bytes of one read unless the caller says: large ones keep a plain Node server ahead of sendfile over loopback. */
 const READ_BYTES = 1024 * 1024;
 
 /** Opens a regular file, or a range of it, as a stream whose faults are `StorageError`s. */
 export async function openFileRange(
   path: string,
   what: string,
-  options: IoOptions & { readonly range?: ByteRange | undefined },
+  options: OpenOptions,
 ): Promise<Readable> {
-  const { signal } = options;
+  const { signal, pieceBytes = READ_BYTES } = options;
   checkAborted(signal, `open ${what}`);
   let file: FileHandle | undefined;
   try {
@@ -26,7 +26,7 @@ export async function openFileRange(
     if (!facts.isFile()) throw new StorageError('unavailable', `${what}: not a regular file`);
     const range = options.range ?? { start: 0, endExclusive: facts.size };
     if (options.range !== undefined) checkObjectRange(range, facts.size, what);
-    const stream = new FileRange(file, range, what);
+    const stream = new FileRange(file, { ...range, pieceBytes, what });
     file = undefined;
     if (signal !== undefined) destroyOnAbort(stream, signal, what);
     return stream;
@@ -40,19 +40,24 @@ export async function openFileRange(
 class FileRange extends Readable {
   readonly #file: FileHandle;
   readonly #endExclusive: number;
+  readonly #pieceBytes: number;
   readonly #what: string;
   #position: number;
 
-  constructor(file: FileHandle, range: ByteRange, what: string) {
-    super({ highWaterMark: READ_BYTES });
+  constructor(
+    file: FileHandle,
+    options: ByteRange & { readonly pieceBytes: number; readonly what: string },
+  ) {
+    super({ highWaterMark: options.pieceBytes });
     this.#file = file;
-    this.#position = range.start;
-    this.#endExclusive = range.endExclusive;
-    this.#what = what;
+    this.#position = options.start;
+    this.#endExclusive = options.endExclusive;
+    this.#pieceBytes = options.pieceBytes;
+    this.#what = options.what;
   }
 
   override _read(): void {
-    const length = Math.min(READ_BYTES, this.#endExclusive - this.#position);
+    const length = Math.min(this.#pieceBytes, this.#endExclusive - this.#position);
     if (length === 0) {
       this.push(null);
       return;

@@ -17,12 +17,12 @@ import { checkAborted, errnoOf, fromErrno, makeDirectory, syncDirectory } from '
 import { StorageError, isStorageError } from '../errors.ts';
 import { parseObjectKey, UPLOADS_PREFIX, type ObjectKey } from '../keys.ts';
 import type {
-  ByteRange,
   ByteSource,
   IoOptions,
   ObjectEntry,
   ObjectStat,
   ObjectStore,
+  OpenOptions,
   PutOptions,
 } from '../object-store.ts';
 import { DurableFolders } from './fs-folders.ts';
@@ -103,10 +103,7 @@ class FsStore implements ObjectStore {
     }
   }
 
-  async open(
-    key: ObjectKey,
-    options: IoOptions & { readonly range?: ByteRange | undefined } = {},
-  ): Promise<Readable> {
+  async open(key: ObjectKey, options: OpenOptions = {}): Promise<Readable> {
     return openFileRange(this.filePath(key), key, options);
   }
 

@@ -6,12 +6,12 @@ import { checkAborted } from '../durable.ts';
 import { StorageError } from '../errors.ts';
 import { parseObjectKey, type ObjectKey } from '../keys.ts';
 import type {
-  ByteRange,
   ByteSource,
   IoOptions,
   ObjectEntry,
   ObjectStat,
   ObjectStore,
+  OpenOptions,
   PutOptions,
 } from '../object-store.ts';
 import { checkObjectRange } from './range.ts';
@@ -57,10 +57,7 @@ class MemoryStore implements ObjectStore {
     return { size: bytes.length, created: true };
   }
 
-  async open(
-    key: ObjectKey,
-    options: IoOptions & { readonly range?: ByteRange | undefined } = {},
-  ): Promise<Readable> {
+  async open(key: ObjectKey, options: OpenOptions = {}): Promise<Readable> {
     checkAborted(options.signal, `open ${key}`);
     const object = this.#objects.get(parseObjectKey(key));
     if (object === undefined) throw missing(key);

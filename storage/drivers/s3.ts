@@ -12,6 +12,7 @@ import type {
   ObjectEntry,
   ObjectStat,
   ObjectStore,
+  OpenOptions,
   PutOptions,
 } from '../object-store.ts';
 import { checkObjectRange, checkRangeShape } from './range.ts';
@@ -128,10 +129,7 @@ class S3Store implements ObjectStore {
     }
   }
 
-  async open(
-    key: ObjectKey,
-    options: IoOptions & { readonly range?: ByteRange | undefined } = {},
-  ): Promise<Readable> {
+  async open(key: ObjectKey, options: OpenOptions = {}): Promise<Readable> {
     const { range, signal } = options;
     const target = this.#target('open', key);
     if (range !== undefined) checkRangeShape(range, target.what);

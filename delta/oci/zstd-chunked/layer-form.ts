@@ -7,6 +7,7 @@ import {
   formatCompositeMap,
 } from '../../../storage/composite/composite-map.ts';
 import { DigestHasher, digestOf, type Digest } from '../../../storage/digest.ts';
+import { PassingBuffers } from '../../../storage/passing-buffers.ts';
 import { compressFrame } from '../../../storage/zstd.ts';
 import { closingFrames } from './closing-frames.ts';
 import { FileTable, type ContentFrame } from './file-table.ts';
@@ -82,6 +83,7 @@ class FormWriter {
   readonly #hasher = new DigestHasher();
   readonly #table = new FileTable();
   readonly #steps = new TarSteps();
+  readonly #buffers = new PassingBuffers();
 
   constructor(own: PackWriter) {
     this.#own = own;
@@ -102,6 +104,7 @@ class FormWriter {
         this.map.add(chunk.pack, chunk.offset, chunk.length);
       } else {
         await this.#ownFrame(await compressFrame(raw.subarray(start, end), OWN_LEVEL));
+        this.#buffers.passed(end - start);
       }
       places.set(start, { offset, endOffset: this.map.size });
     }
