@@ -25,8 +25,10 @@ const ALIKE_TRIES = 2;
 const LEAST_SIZE_FACTOR = 16;
 /** Sources that hold alike bytes, as many as are asked for. */
 const ALIKE_SOURCES = 8;
-/** Bytes of the tree that are read for each byte that a source might save. */
+/** Bytes of the tree that are read for each byte that a source might save... */
 const READ_FOR_BYTE = 2048;
+/** ...of a file that takes at most this part of its size: what is compressed already resembles nothing. */
+const COMPRESSIBLE_SHARE = 0.9;
 /** So much more of the file than one of its name a source must hold to be tried after that. */
 const CLEARLY_MORE = 1.25;
 /** Sources whose bytes are looked for in one file together, and what all but the first must hold. */
@@ -111,7 +113,7 @@ export class FileCoder {
     samples: ContentSamples,
     { named, made, best }: AlikeInput,
   ): Promise<void> {
-    const found = await this.#alike(samples, best);
+    const found = await this.#alike(content, samples, best);
     const known = found.find(({ file }) => named.includes(file))?.share ?? 0;
     const better = found.filter(({ file, share }) => {
       return !named.includes(file) && share > known * CLEARLY_MORE;
@@ -138,10 +140,16 @@ export class FileCoder {
    * Old files with content in common: nearly always what a file was made from is gone, being what it was
    * before. Only a file that none of those explains, and large enough, has the rest of the tree read.
    */
-  async #alike(samples: ContentSamples, { whole }: Best): Promise<readonly Alike<FileObject>[]> {
+  async #alike(
+    { size }: RandomAccess,
+    samples: ContentSamples,
+    { whole }: Best,
+  ): Promise<readonly Alike<FileObject>[]> {
     const limit = ALIKE_SOURCES;
     const gone = await this.#old.alike(samples, { fate: 'gone', limit });
-    if (gone.length > 0 || whole * READ_FOR_BYTE < this.#old.keptBytes) return gone;
+    const isWorthAll =
+      whole * READ_FOR_BYTE >= this.#old.keptBytes && whole < size * COMPRESSIBLE_SHARE;
+    if (gone.length > 0 || !isWorthAll) return gone;
     return this.#old.alike(samples, { fate: 'kept', limit });
   }
 

@@ -132,16 +132,21 @@ describe('a built delta', () => {
   });
 
   it('looks into files that stay only for what is worth reading them', async () => {
-    const stays = { '/usr/share/stays': { content: noise(4_000_000, 40) } };
-    const copyOf = (bytes: number): Tree => ({
-      '/opt/new': { content: edited(noise(4_000_000, 40).subarray(0, bytes), 300) },
+    // Three quarters when compressed.
+    const content = Buffer.from(noise(4_000_000, 40).map((byte) => byte & 0x3f));
+    const stays = { '/usr/share/stays': { content } };
+    const partOf = (bytes: Buffer, length: number): Tree => ({
+      '/opt/new': { content: edited(bytes.subarray(0, length), 300) },
     });
-    const large = await roundTrip(stays, { ...stays, ...copyOf(100_000) });
+    const large = await roundTrip(stays, { ...stays, ...partOf(content, 100_000) });
     expect(codingOf(large, '/opt/new')).toEqual(['alike', 'patch']);
     expect(large.partBytes).toBeLessThan(10_000);
     const many = { ...stays, '/usr/share/more': { content: Buffer.alloc(30_000_000) } };
-    const small = await roundTrip(many, { ...many, ...copyOf(10_000) });
+    const small = await roundTrip(many, { ...many, ...partOf(content, 10_000) });
     expect(codingOf(small, '/opt/new')).toEqual(['no-source', 'whole']);
+    const packed = { '/usr/share/packed': { content: noise(200_000, 41) } };
+    const other = await roundTrip(packed, { ...packed, ...partOf(noise(200_000, 41), 100_000) });
+    expect(codingOf(other, '/opt/new')).toEqual(['no-source', 'whole']);
   });
 
   it('puts a file together from several old ones', async () => {

@@ -59,6 +59,7 @@ describe.skipIf(OSTREE === undefined)('the ostree command', () => {
     put('usr/bin/program-again', edited(program, 150), 0o4755);
     rmSync(join(server.tree, 'usr/lib/libx.so.1.2'));
     put('usr/lib/libx.so.1.3', edited(library, 400));
+    for (const part of ['a.bin', 'b.bin']) rmSync(join(server.tree, 'usr/lib', part));
     put('usr/lib/joined.bin', Buffer.concat([noise(150_000, 4), Buffer.from('between'), blob]));
     put('etc/words', Buffer.concat([prose(100_000, 5), prose(300, 7)]));
     put('etc/mode', noise(50_000, 6), 0o600);
