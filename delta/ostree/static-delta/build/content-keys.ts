@@ -17,6 +17,21 @@ export async function contentDigest(content: RandomAccess, { signal }: IoOptions
   return hash.digest('hex');
 }
 
+/** True if both contents are the same. Reads both no further than to where they differ. */
+export async function isEqual(
+  a: RandomAccess,
+  b: RandomAccess,
+  { signal }: IoOptions,
+): Promise<boolean> {
+  if (a.size !== b.size) return false;
+  for (let at = 0; at < a.size; at += PIECE_BYTES) {
+    checkAborted(signal, 'comparing files');
+    const length = Math.min(PIECE_BYTES, a.size - at);
+    if (!(await a.read(at, length)).equals(await b.read(at, length))) return false;
+  }
+  return true;
+}
+
 /** Tells which new files have the same content; only those of one size are read for it. */
 export class ContentKeys {
   readonly #shared = new Set<number>();

@@ -3,6 +3,7 @@ import type { RandomAccess } from '../../../../storage/random-access.ts';
 import type { Matcher } from '../segment.ts';
 import type { Spool } from '../spool.ts';
 import { sampleContent, type ContentSamples } from './content-samples.ts';
+import { isEqual } from './content-keys.ts';
 import { copyFile, type CopySource } from './copy-file.ts';
 import { estimateBytes } from './cost.ts';
 import type { FileObject } from './delta-objects.ts';
@@ -87,19 +88,18 @@ export class FileCoder {
   async code(file: FileObject, content: RandomAccess, made: PartFiles): Promise<CodedFile> {
     const best = new Best(await estimateBytes(content));
     if (file.size < LEAST_CODED_BYTES) return best.coded('tiny');
-    const same = await this.#old.sameContent(file, content);
-    if (same !== undefined) {
-      const piece = { kind: 'copy', source: same.checksum, offset: 0, length: file.size } as const;
-      const coding: FileCoding = { kind: 'pieces', pieces: [piece] };
-      return { coding, reason: 'same-content', cost: 0 };
-    }
-    const named = this.#old
+    const likely = this.#old
       .named(file)
       .filter(({ size }) => size * LEAST_SIZE_FACTOR >= file.size)
       .slice(0, NAMED_TRIES);
-    for (const source of named) {
-      if (!best.isGood) best.offer(await this.#patch(source, content), 'named');
+    const named: FileObject[] = [];
+    for (const source of likely) {
+      if (best.isGood) break;
+      named.push(source);
+      best.offer(await this.#patch(source, content, 'named'));
     }
+    const same = await this.#old.sameContent(file, content, named);
+    if (same !== undefined) best.offer(copyOf(same));
     if (!best.isGood && file.size >= LEAST_SAMPLED_BYTES) {
       const samples = await sampleContent(content, this.#options);
       await this.#tryAlike(content, samples, { named, made, best });
@@ -119,21 +119,21 @@ export class FileCoder {
       return !named.includes(file) && share > known * CLEARLY_MORE;
     });
     for (const { file } of better.slice(0, ALIKE_TRIES)) {
-      if (!best.isGood) best.offer(await this.#patch(file, content), 'alike');
+      if (!best.isGood) best.offer(await this.#patch(file, content, 'alike'));
     }
     const [first, ...others] = found.slice(0, COPY_SOURCES);
     const rest = others.reduce((total, { share }) => total + share, 0);
     const isHuge = content.size > PATCHED_BYTES;
     if (first !== undefined && !best.isGood && (isHuge || rest >= LEAST_REST_SHARE)) {
       const files = [first, ...others].map(({ file }) => file);
-      best.offer(await this.#copy(files, content), 'several-sources');
+      best.offer(reasoned(await this.#copy(files, content), 'several-sources'));
     }
     const earlier = best.isGood ? undefined : made.alike(samples);
     if (earlier === undefined) return;
-    best.offer(
-      await made.withContent(earlier, (old) => this.#match(earlier.checksum, old, content)),
-      'same-part',
+    const coding = await made.withContent(earlier, (old) =>
+      this.#match(earlier.checksum, old, content),
     );
+    best.offer(reasoned(coding, 'same-part'));
   }
 
   /**
@@ -153,8 +153,17 @@ export class FileCoder {
     return this.#old.alike(samples, { fate: 'kept', limit });
   }
 
-  #patch(source: FileObject, fresh: RandomAccess): Promise<PricedCoding | undefined> {
-    return this.#old.withContent(source, (old) => this.#match(source.checksum, old, fresh));
+  /** Undefined for a file that can't be a source. */
+  #patch(
+    source: FileObject,
+    fresh: RandomAccess,
+    reason: CodingReason,
+  ): Promise<CodedFile | undefined> {
+    return this.#old.withContent(source, async (old) =>
+      (await isEqual(old, fresh, this.#options))
+        ? copyOf(source)
+        : reasoned(await this.#match(source.checksum, old, fresh), reason),
+    );
   }
 
   #match(
@@ -184,6 +193,16 @@ export class FileCoder {
   }
 }
 
+/** An old file as it is, by another owner, mode or xattrs. */
+function copyOf({ checksum, size }: FileObject): CodedFile {
+  const piece = { kind: 'copy', source: checksum, offset: 0, length: size } as const;
+  return { coding: { kind: 'pieces', pieces: [piece] }, reason: 'same-content', cost: 0 };
+}
+
+function reasoned(priced: PricedCoding | undefined, reason: CodingReason): CodedFile | undefined {
+  return priced && { ...priced, reason };
+}
+
 interface AlikeInput {
   /** Old files that were tried for their names. */
   readonly named: readonly FileObject[];
@@ -205,9 +224,9 @@ class Best {
     return (this.#found?.cost ?? this.whole) <= this.whole * GOOD_SHARE;
   }
 
-  offer(priced: PricedCoding | undefined, reason: CodingReason): void {
-    if (priced === undefined || priced.cost >= (this.#found?.cost ?? this.whole)) return;
-    this.#found = { ...priced, reason };
+  offer(coded: CodedFile | undefined): void {
+    if (coded === undefined || coded.cost >= (this.#found?.cost ?? this.whole)) return;
+    this.#found = coded;
   }
 
   /** The winner; `reason` is the one for the whole file. */

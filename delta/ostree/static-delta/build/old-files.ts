@@ -64,9 +64,14 @@ export class OldFiles {
     return this.#names.sourcesOf(file);
   }
 
-  /** An old file with the very same content, which differs in owner, mode or xattrs only. */
-  async sameContent(file: FileObject, content: RandomAccess): Promise<FileObject | undefined> {
-    const candidates = this.#bySize.get(file.size) ?? [];
+  /** An old file with the very same content, which differs in owner, mode or xattrs only; `others` are known to differ. */
+  async sameContent(
+    file: FileObject,
+    content: RandomAccess,
+    others: readonly FileObject[],
+  ): Promise<FileObject | undefined> {
+    const alike = this.#bySize.get(file.size) ?? [];
+    const candidates = alike.filter((candidate) => !others.includes(candidate));
     if (candidates.length === 0) return undefined;
     const digest = await contentDigest(content, this.#options);
     for (const candidate of candidates) {

@@ -116,6 +116,23 @@ describe('a built delta', () => {
     expect(delta.partBytes).toBeLessThan(500);
   });
 
+  it('copies what is the same at its own place, or at another one than it is called after', async () => {
+    const [content, changed] = [noise(100_000, 42), edited(noise(100_000, 42), 500)];
+    const large = noise(9_000_000, 43);
+    const delta = await roundTrip(
+      { '/a': { content }, '/opt/b': { content: changed }, '/large': { content: large } },
+      {
+        '/a': { content, mode: executable },
+        '/b': { content, uid: 5 },
+        '/large': { content: large, mode: executable },
+      },
+    );
+    for (const path of ['/a', '/b', '/large']) {
+      expect(codingOf(delta, path)).toEqual(['same-content', 'pieces']);
+    }
+    expect(delta.partBytes).toBeLessThan(600);
+  });
+
   it('finds a renamed file by its version or its bytes', async () => {
     const library = noise(200_000, 4);
     const other = noise(200_000, 5);
