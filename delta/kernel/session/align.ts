@@ -6,16 +6,19 @@ import { Image, Machine } from '../elf/image';
 import { BLOCK_BYTES } from '../map/block';
 import { openMap } from '../map/map';
 import { joinBlocks, matchBytes, matchedBlocks } from '../match/match';
-import { alloc, mark, releaseBut } from '../memory';
-import { setBlocks } from '../model/control';
-import { holeCount } from '../model/holes';
-import { clipBlocks, findHoles } from './holes';
+import { mark, releaseBut } from '../memory';
 import { FieldLog, normaliseNew, normaliseOld, swapFields } from '../scan/normalise';
 
 const LATER_PASSES: u32 = 2;
 
-/** Finds the pair's blocks and keeps them for control; returns how many. */
-export function findBlocks(
+/** Where the blocks of the latest pair are: ascending by new place, not overlapping. */
+export let alignedBlocks: usize = 0;
+
+/**
+ * Finds the blocks of a pair whose executables {@link parsePair} has parsed, `image` the new one; returns how many.
+ * They are the last that is allocated.
+ */
+export function alignBlocks(
   old: usize,
   oldLength: u32,
   fresh: usize,
@@ -54,9 +57,6 @@ export function findBlocks(
     hints = base;
     releaseBut(base, matchedBlocks, <usize>count * BLOCK_BYTES);
   }
-  findHoles(image, fresh);
-  alloc(<usize>(holeCount + 1) * BLOCK_BYTES);
-  count = clipBlocks(hints, count);
-  setBlocks(hints, count);
+  alignedBlocks = hints;
   return count;
 }

@@ -1,25 +1,22 @@
 // Building: the host writes old and new bytes, `align` finds the blocks, then control and sections.
 
-import { isLeftOut, Step } from '../ablation';
 import { openCosts } from '../code/cost';
 import { openPlain } from '../code/plain';
-import { Image, Machine } from '../elf/image';
-import { imageCount } from '../elf/images';
-import { parseImage } from '../elf/parse';
-import { newImage, segmentsOnly } from '../elf/segments';
+import { Image } from '../elf/image';
+import { segmentsOnly } from '../elf/segments';
+import { BLOCK_BYTES } from '../map/block';
 import { alloc, release } from '../memory';
-import { blockAt, blockCount } from '../model/control';
-import { holeAt, holeCount, openHoles } from '../model/holes';
+import { blockAt, blockCount, setBlocks } from '../model/control';
+import { holeAt, holeCount } from '../model/holes';
 import { openOutput } from '../model/output';
 import { continueSection, endOfSection, openSectionModels } from '../model/section';
-import { openOld } from '../old';
-import { openScan } from '../scan/emit';
-import { openSettle } from '../scan/settle';
 import { openPages } from '../scan/pages';
-import { findBlocks } from './align';
+import { alignBlocks, alignedBlocks } from './align';
 import { beginOutput, endOutput, openOutputs } from './coding';
+import { clipBlocks, findHoles } from './holes';
 import { codeHead, FAST, openCoding, openModels } from './models';
-import { openSources, parseSources, sourceMachine } from './sources';
+import { parsePair } from './pair';
+import { openSources } from './sources';
 import { openStreams } from './streams';
 
 /** Before and after both files, so that reads of whole words near the ends stay in memory. */
@@ -56,18 +53,12 @@ export function newPointer(): usize {
 
 /** Finds the blocks; returns how many. */
 export function align(): u32 {
-  openScan();
-  openSettle();
-  openHoles();
-  openOld(newLength, newBytes);
-  fresh = parseImage(0, newLength, 0);
-  openOld(oldLength, oldBytes);
-  parseSources();
-  const isPlainFile = imageCount === 0 || isLeftOut(Step.REFERENCES);
-  if (isPlainFile || fresh.machine !== sourceMachine()) {
-    fresh = newImage(Machine.NONE, 0, newLength, 0);
-  }
-  const count = findBlocks(oldBytes, oldLength, newBytes, newLength, fresh);
+  fresh = parsePair(oldBytes, oldLength, newBytes, newLength);
+  const found = alignBlocks(oldBytes, oldLength, newBytes, newLength, fresh);
+  findHoles(fresh, newBytes);
+  alloc(<usize>(holeCount + 1) * BLOCK_BYTES);
+  const count = clipBlocks(alignedBlocks, found);
+  setBlocks(alignedBlocks, count);
   fresh = segmentsOnly(fresh);
   return count;
 }

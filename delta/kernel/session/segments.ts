@@ -1,9 +1,11 @@
-// Matching for streams of bsdiff (delta/ostree/static-delta): one pass over the bytes as they are, since
-// what applies such a stream knows no references.
+// Matching for streams of bsdiff (delta/ostree/static-delta). What applies such a stream knows no references, but
+// they are looked at to find where code has gone: a field of which each byte differs alike is little in a diff.
 
 import { Block, BLOCK_BYTES } from '../map/block';
-import { joinBlocks, matchBytes, matchedBlocks } from '../match/match';
 import { alloc, release } from '../memory';
+import { alignBlocks, alignedBlocks } from './align';
+import { parsePair } from './pair';
+import { openSources, setSource } from './sources';
 
 /** Before and after both files, so that reads of whole words near the ends stay in memory. */
 const MARGIN: u32 = 64;
@@ -16,6 +18,8 @@ let newLength: u32 = 0;
 /** Begins a pair of these sizes, each below 2^30; the host then writes the bytes. */
 export function openSegments(oldSize: u32, newSize: u32): void {
   release(0);
+  openSources(1);
+  setSource(0, 0, oldSize);
   oldLength = oldSize;
   newLength = newSize;
   oldBytes = alloc(<usize>(oldSize + 2 * MARGIN)) + MARGIN;
@@ -34,15 +38,15 @@ export function segmentsNew(): usize {
 
 /** Finds the blocks; returns how many. They are at {@link segmentsFound}. */
 export function findSegments(): u32 {
-  let count = matchBytes(oldBytes, oldLength, newBytes, newLength, 0, 0, 0, 0, false);
-  count = joinBlocks(matchedBlocks, count, oldBytes, oldLength, newBytes, newLength);
+  const image = parsePair(oldBytes, oldLength, newBytes, newLength);
+  const count = alignBlocks(oldBytes, oldLength, newBytes, newLength, image);
   for (let i: u32 = 0; i <= count; i++) fillGap(i, count);
   return count;
 }
 
 /** Blocks that ascend by new place: u32 new place, old place, length. */
 export function segmentsFound(): usize {
-  return matchedBlocks;
+  return alignedBlocks;
 }
 
 /**
@@ -119,5 +123,5 @@ function bestCut(left: usize, right: usize, fresh: usize, most: u32): u32 {
 
 @inline
 function blockAt(index: u32): Block {
-  return changetype<Block>(matchedBlocks + <usize>index * BLOCK_BYTES);
+  return changetype<Block>(alignedBlocks + <usize>index * BLOCK_BYTES);
 }

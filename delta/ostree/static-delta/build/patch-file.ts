@@ -15,8 +15,9 @@ import { OPERATION_BYTES, segmentsToPieces } from './segment-pieces.ts';
 /** What naming a source takes: its checksum and the operations around it. */
 export const SOURCE_BYTES = 40;
 /** A segment must save this many bytes; its numbers take some of them even when compressed. */
-const SEGMENT_PRICE = 12;
-/** The highest price tried for a stream that is too long for its client. */
+const SEGMENT_PRICE = 6;
+/** The prices tried for a stream that is too long for its client: each so many times the one before, up to the highest. */
+const PRICE_STEP = 1.5;
 const MOST_PRICE = 768;
 /**
  * Of what client 2026.3 allows an object's payload beyond its content (`limits.ts`), the fixed part
@@ -84,7 +85,7 @@ async function makeStream(
 ): Promise<RandomAccess | undefined> {
   const { size } = input.pair.fresh;
   const most = size + Math.floor(size / 32) + STREAM_SLACK_BYTES;
-  for (let price = SEGMENT_PRICE; price <= MOST_PRICE; price *= 4) {
+  for (let price = SEGMENT_PRICE; price <= MOST_PRICE; price *= PRICE_STEP) {
     const joined: MatchedWindow[] = [];
     for (const { window, segments } of matched) {
       const { old, fresh } = await input.pair.read(window);
