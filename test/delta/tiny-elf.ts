@@ -6,19 +6,26 @@ const EM_X86_64 = 62;
 
 /**
  * A program of x86-64 functions that call each other: ELF with one loaded segment and a .text section.
- * `grown` functions have some instructions more, so that most calls and addresses differ.
+ * `grown` functions have some instructions more, so that most calls and addresses differ; `order` says how
+ * they follow one another.
  */
-export function tinyElf(functions: number, seed: number, grown: ReadonlySet<number>): Buffer {
+export function tinyElf(
+  functions: number,
+  seed: number,
+  grown: ReadonlySet<number>,
+  order: readonly number[] = Array.from({ length: functions }, (_, n) => n),
+): Buffer {
   const next = random(seed);
   const bodies = Array.from({ length: functions }, (_, n) => body(next, functions, grown.has(n)));
   const starts: number[] = [];
   let at = TEXT_AT;
-  for (const { code } of bodies) {
-    starts.push(at);
-    at += code.length;
+  for (const n of order) {
+    starts[n] = at;
+    at += bodies[n]?.code.length ?? 0;
   }
   const text = Buffer.concat(
-    bodies.map(({ code, calls }, n) => {
+    order.map((n) => {
+      const { code, calls } = bodies[n] ?? { code: Buffer.alloc(0), calls: [] };
       for (const { place, target } of calls) {
         code.writeInt32LE((starts[target] ?? 0) - ((starts[n] ?? 0) + place + 4), place);
       }

@@ -10,10 +10,13 @@ import {
 import { DeltaKernel } from '../../../../delta/ostree/static-delta/build/delta-kernel.ts';
 import { KernelMatcher } from '../../../../delta/ostree/static-delta/match/kernel-matcher.ts';
 import { noise, prose } from '../../support.ts';
+import { tinyElf } from '../../tiny-elf.ts';
 import { collect } from '../collect.ts';
 
 /** Less than what some of the tests compress. */
 const DICTIONARY_BYTES = 8 * 1024 * 1024;
+/** Where an ELF header says what machine it is for. */
+const E_MACHINE = 18;
 
 let module: WebAssembly.Module;
 
@@ -169,6 +172,45 @@ describe("the kernel's matcher", () => {
         expect(made).toBe(to.length);
         expect(formatBsdiff(from, to, segments).length).toBe(made + 24 * segments.length);
       }),
+    );
+  });
+
+  it('aligns programs by what their references mean', async () => {
+    const matcher = new KernelMatcher(module);
+    const streamBytes = async (old: Buffer, fresh: Buffer): Promise<number> =>
+      (await packed(formatBsdiff(old, fresh, matcher.match(old, fresh)))).length;
+    // Linked anew, its functions stand in another order: two by two from the last to the first.
+    const order = Array.from({ length: 2048 }, (_, n) => n ^ 0x7fe);
+    const programs = [tinyElf(2048, 2, new Set()), tinyElf(2048, 2, new Set(), order)] as const;
+    // Of a machine that nobody knows they are bytes only.
+    const [old, fresh] = programs.map((bytes) => {
+      const copy = Buffer.from(bytes);
+      copy.writeUInt16LE(0xfffe, E_MACHINE);
+      return copy;
+    });
+    if (old === undefined || fresh === undefined) throw new Error('no copies');
+    expect(await streamBytes(...programs)).toBeLessThan(0.9 * (await streamBytes(old, fresh)));
+  });
+
+  it('covers every byte of damaged programs too', () => {
+    const matcher = new KernelMatcher(module);
+    const program = tinyElf(200, 3, new Set());
+    const next = tinyElf(200, 3, new Set([7]));
+    const damages = fc.array(fc.tuple(fc.nat(next.length - 1), fc.nat(255)), { maxLength: 20 });
+    const damaged = (bytes: Buffer, places: readonly (readonly [number, number])[]): Buffer => {
+      const copy = Buffer.from(bytes);
+      for (const [place, value] of places) copy[Math.min(place, copy.length - 1)] = value;
+      // Headers decide what the rest is taken for.
+      for (const [place, value] of places) copy[place % 64] = value;
+      return copy;
+    };
+    fc.assert(
+      fc.property(damages, damages, (a, b) => {
+        const [from, to] = [damaged(program, a), damaged(next, b)];
+        const stream = formatBsdiff(from, to, matcher.match(from, to));
+        expect(stream.length).toBeGreaterThanOrEqual(to.length);
+      }),
+      { numRuns: 300 },
     );
   });
 });
