@@ -8,7 +8,7 @@ import { LEAST_LENGTH, MOST_LENGTH } from './lengths';
 import { byteAt, dictionary, end, nextEvent, origin, start } from './window';
 
 /** Nodes of trees that are looked at for one place. */
-const DEPTH: u32 = 48;
+const DEPTH: u32 = 24;
 const TREE_BITS: u32 = 18;
 const NEAR_BITS: u32 = 16;
 /** Nodes that are held, at most: a power of two. */

@@ -2,7 +2,7 @@
 
 import { alloc } from '../memory';
 import { addBlock, lastShift, LITERAL } from './found';
-import { isOld } from './inputs';
+import { freshLength, isOld } from './inputs';
 
 /** A change of shift, 12 bytes. */
 @unmanaged
@@ -16,6 +16,7 @@ class Node {
 
 const NODE_BYTES: usize = 12;
 const MAX_NODES: i32 = 1 << 18;
+const SPARE_NODES: i32 = 16;
 
 /** The shift that is followed where nothing is decided yet, and the first new byte that has it. */
 export let followed: i32 = 0;
@@ -23,9 +24,12 @@ export let since: i32 = 0;
 
 let nodes: usize = 0;
 let nodeCount: i32 = 0;
+let mostNodes: i32 = 0;
 
 export function openPath(): void {
-  nodes = alloc(<usize>MAX_NODES * NODE_BYTES);
+  // A zone makes at most one for each of its bytes: small files need not have all of them cleared.
+  mostNodes = min(MAX_NODES, freshLength + SPARE_NODES);
+  nodes = alloc(<usize>mostNodes * NODE_BYTES);
   followed = 0;
   since = 0;
 }
@@ -38,7 +42,7 @@ export function plantPath(): void {
 
 /** True if the next {@link makeNode} might fail; the caller then commits. */
 export function isPathFull(): bool {
-  return nodeCount >= MAX_NODES;
+  return nodeCount >= mostNodes;
 }
 
 export function makeNode(shift: i32, from: i32, before: i32): i32 {

@@ -1,4 +1,4 @@
-// Matching in three passes: as the files are, then twice with the references of both rewritten to what
+// Matching in passes: as the files are, then once or twice with the references of both rewritten to what
 // they mean in the new file, so that moved code is equal code.
 
 import { isLeftOut, Step } from '../ablation';
@@ -9,14 +9,15 @@ import { joinBlocks, matchBytes, matchedBlocks } from '../match/match';
 import { mark, releaseBut } from '../memory';
 import { FieldLog, normaliseNew, normaliseOld, swapFields } from '../scan/normalise';
 
-const LATER_PASSES: u32 = 2;
+/** Later passes where what applies the blocks knows references: each finds more code that has moved. */
+export const MOST_PASSES: u32 = 2;
 
 /** Where the blocks of the latest pair are: ascending by new place, not overlapping. */
 export let alignedBlocks: usize = 0;
 
 /**
- * Finds the blocks of a pair whose executables {@link parsePair} has parsed, `image` the new one; returns how many.
- * They are the last that is allocated.
+ * Finds the blocks of a pair whose executables {@link parsePair} has parsed, `image` the new one, in a first pass and
+ * `laterPasses`; returns how many. They are the last that is allocated.
  */
 export function alignBlocks(
   old: usize,
@@ -24,6 +25,7 @@ export function alignBlocks(
   fresh: usize,
   newLength: u32,
   image: Image,
+  laterPasses: u32,
 ): u32 {
   let codeFrom: u32 = 0;
   let codeTo: u32 = 0;
@@ -35,7 +37,7 @@ export function alignBlocks(
   }
   let count = matchBytes(old, oldLength, fresh, newLength, codeFrom, codeTo, 0, 0, true);
   let hints = matchedBlocks;
-  const passes: u32 = isLeftOut(Step.REMATCH) ? 0 : LATER_PASSES;
+  const passes: u32 = isLeftOut(Step.REMATCH) ? 0 : laterPasses;
   for (let pass: u32 = 1; pass <= passes; pass++) {
     const base = mark();
     const isModelled = image.machine !== Machine.NONE;

@@ -11,7 +11,7 @@ import { holeAt, holeCount } from '../model/holes';
 import { openOutput } from '../model/output';
 import { continueSection, endOfSection, openSectionModels } from '../model/section';
 import { openPages } from '../scan/pages';
-import { alignBlocks, alignedBlocks } from './align';
+import { alignBlocks, alignedBlocks, MOST_PASSES } from './align';
 import { beginOutput, endOutput, openOutputs } from './coding';
 import { clipBlocks, findHoles } from './holes';
 import { codeHead, FAST, openCoding, openModels } from './models';
@@ -54,7 +54,7 @@ export function newPointer(): usize {
 /** Finds the blocks; returns how many. */
 export function align(): u32 {
   fresh = parsePair(oldBytes, oldLength, newBytes, newLength);
-  const found = alignBlocks(oldBytes, oldLength, newBytes, newLength, fresh);
+  const found = alignBlocks(oldBytes, oldLength, newBytes, newLength, fresh, MOST_PASSES);
   findHoles(fresh, newBytes);
   alloc(<usize>(holeCount + 1) * BLOCK_BYTES);
   const count = clipBlocks(alignedBlocks, found);

@@ -7,6 +7,9 @@ import { alignBlocks, alignedBlocks } from './align';
 import { parsePair } from './pair';
 import { openSources, setSource } from './sources';
 
+/** A second one would make a distribution's upgrade 0.03 % smaller, for all that it takes. */
+const LATER_PASSES: u32 = 1;
+
 /** Before and after both files, so that reads of whole words near the ends stay in memory. */
 const MARGIN: u32 = 64;
 
@@ -39,7 +42,7 @@ export function segmentsNew(): usize {
 /** Finds the blocks; returns how many. They are at {@link segmentsFound}. */
 export function findSegments(): u32 {
   const image = parsePair(oldBytes, oldLength, newBytes, newLength);
-  const count = alignBlocks(oldBytes, oldLength, newBytes, newLength, image);
+  const count = alignBlocks(oldBytes, oldLength, newBytes, newLength, image, LATER_PASSES);
   for (let i: u32 = 0; i <= count; i++) fillGap(i, count);
   return count;
 }
