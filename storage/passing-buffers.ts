@@ -41,11 +41,13 @@ export class PassingBuffers {
   }
 }
 
-/** V8's own function for it, which Node does not show without a flag. */
+/**
+ * V8's own function for it, which Node does not show without a flag. The flag is the process's, and stays: another
+ * thread may be about to ask for the same.
+ */
 function youngCollector(): () => void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as Collect;
-  setFlagsFromString('--no-expose-gc');
   return () => {
     collect({ type: 'minor' });
   };
