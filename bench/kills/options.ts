@@ -7,6 +7,8 @@ const QUICK_KILLS = 10;
 export interface KillsOptions {
   readonly kills: number;
   readonly seed: number;
+  /** When to end even so, with the look at the end. */
+  readonly minutes: number | undefined;
   readonly quick: boolean;
 }
 
@@ -17,12 +19,14 @@ export function parseKillsOptions(args: readonly string[]): KillsOptions {
     options: {
       kills: { type: 'string' },
       seed: { type: 'string' },
+      minutes: { type: 'string' },
       quick: { type: 'boolean', default: false },
     },
   });
   return {
     kills: wholeNumber('kills', values.kills ?? String(values.quick ? QUICK_KILLS : KILLS)),
     seed: wholeNumber('seed', values.seed ?? String((Date.now() % 1_000_000) + 1)),
+    minutes: values.minutes === undefined ? undefined : wholeNumber('minutes', values.minutes),
     quick: values.quick,
   };
 }

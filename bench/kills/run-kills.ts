@@ -16,6 +16,8 @@ export interface KillsSetting {
   readonly dir: string;
   readonly kills: number;
   readonly seed: number;
+  /** After so many it ends with the next kill. */
+  readonly minutes?: number | undefined;
   readonly onProgress?: ((result: KillsProgress) => void) | undefined;
 }
 
@@ -71,12 +73,15 @@ class KillsRun {
   }
 
   async run(): Promise<KillsResult> {
-    const { kills, onProgress } = this.#setting;
+    const { kills, minutes = Infinity, onProgress } = this.#setting;
+    const until = Date.now() + minutes * 60_000;
     try {
-      for (let url = await this.#programs.serve(); this.#kills < kills;) {
+      let isLast = false;
+      for (let url = await this.#programs.serve(); !isLast;) {
         await this.#timed('work', () => this.#workUntilKilled(url));
         this.#kills += 1;
-        const full = this.#kills % FULL_EVERY === 0 || this.#kills === kills;
+        isLast = this.#kills === kills || Date.now() > until;
+        const full = isLast || this.#kills % FULL_EVERY === 0;
         this.#find(await this.#timed('fsck', () => checkFiles(this.#data, !full)));
         url = await this.#restart(full);
         onProgress?.(this.#progress());
