@@ -9,10 +9,13 @@ const TIMEOUT_MS = 30_000;
 /** An answer that was not expected. */
 export class Refusal extends Error {
   readonly status: number;
+  /** The client shall come again: so answers a server whose collector was killed while it removed the blob. */
+  readonly isForNow: boolean;
 
-  constructor(status: number, message: string) {
+  constructor({ status, headers }: Response, message: string) {
     super(message);
     this.status = status;
+    this.isForNow = status === 503 && headers.has('retry-after');
   }
 }
 
@@ -29,7 +32,7 @@ async function ask(
   const response = await fetch(url, { method, ...more, signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (statuses.includes(response.status)) return response;
   const text = (await response.text()).slice(0, 300);
-  throw new Refusal(response.status, `${method} ${url}: ${response.status} ${text}`);
+  throw new Refusal(response, `${method} ${url}: ${response.status} ${text}`);
 }
 
 /** Pushes what the server lacks of an image, in pieces, and tags it. */

@@ -3,11 +3,12 @@ import type { KillsResult } from './run-kills.ts';
 
 /** The result in Markdown. */
 export function killsMarkdown(result: KillsResult, seed: number): string {
-  const { kills, acknowledged, findings, stuck, failed, published, fullChecks } = result;
+  const { kills, acknowledged, deferred, findings, stuck, failed, published, fullChecks } = result;
   const { ended, killed } = result.collections;
   const rows = [
     ['kills -9', String(kills)],
     ['acknowledged pushes, moves and deletions', String(acknowledged)],
+    ['answers 503 that asked to come again', String(deferred)],
     ['lost, damaged, refused or found by fsck', String(findings.length)],
     ['rows stuck at the end', String(stuck)],
     ['rows given up', String(failed)],

@@ -28,6 +28,8 @@ export interface KillsProgress {
   readonly kills: number;
   /** Pushes, moves and deletions that were answered with yes. */
   readonly acknowledged: number;
+  /** Answers that asked the client to come again. */
+  readonly deferred: number;
   /** What was lost, or stood in the way, in words; must be empty. */
   readonly findings: readonly string[];
   readonly fullChecks: number;
@@ -62,6 +64,7 @@ class KillsRun {
   readonly #findings: string[] = [];
   readonly #stepMs: Record<KillStep, number[]> = { work: [], fsck: [], restart: [], compare: [] };
   #kills = 0;
+  #deferred = 0;
   #fullChecks = 0;
 
   constructor(setting: KillsSetting) {
@@ -104,7 +107,9 @@ class KillsRun {
         return url;
       },
       onRefusal: (error) => {
-        if (error instanceof Refusal && error.status >= 500) this.#find([error.message]);
+        if (!(error instanceof Refusal) || error.status < 500) return;
+        if (error.isForNow) this.#deferred += 1;
+        else this.#find([error.message]);
       },
     });
     const last = Date.now() + LONGEST_LIFE_MS;
@@ -149,7 +154,7 @@ class KillsRun {
 
   #progress(): KillsProgress {
     return {
-      ...{ kills: this.#kills, acknowledged: this.#ledger.acknowledged },
+      ...{ kills: this.#kills, acknowledged: this.#ledger.acknowledged, deferred: this.#deferred },
       ...{ findings: this.#findings, fullChecks: this.#fullChecks },
       ...{ collections: this.#programs.collections, stepMs: this.#stepMs },
     };

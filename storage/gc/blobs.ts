@@ -28,8 +28,8 @@ interface Candidate {
 
 /** Blobs condemned at once. */
 const BATCH = 100;
-/** A condemnation ends by itself after this, in case the collector dies. */
-const CONDEMNED_MS = 300_000;
+/** A condemnation ends by itself after this, in case the collector dies: until then nobody can push the blob. */
+const CONDEMNED_MS = 120_000;
 /** Nothing is removed in a condemnation's last minute: the removal may take a while to happen. */
 const MARGIN_MS = 60_000;
 /** A manifest push looks its blobs up, then stores the manifest: within this the removal is remembered. */
