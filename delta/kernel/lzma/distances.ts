@@ -6,6 +6,8 @@ import { ONE_BIT, priceOfReverseTree, priceOfTree } from './prices';
 import { codeDirect, codeReverseTree, codeTree } from './range';
 
 const LENGTH_STATES: u32 = 4;
+/** From this length on a distance has the same price whatever the length. */
+export const FAR_LENGTH: u32 = LEAST_LENGTH + LENGTH_STATES - 1;
 const SLOT_BITS: u32 = 6;
 /** Slots from here on have bits without a model, and four low ones with one for all. */
 const FIRST_FAR_SLOT: u32 = 14;

@@ -3,9 +3,8 @@
 // Trees of suffixes as in liblzma's bt4, one for each beginning, of the latest places only.
 
 import { alloc } from '../memory';
-import { equalBytes } from '../match/bytes';
 import { LEAST_LENGTH, MOST_LENGTH } from './lengths';
-import { byteAt, dictionary, end, nextEvent, origin, start } from './window';
+import { byteAt, common, dictionary, end, nextEvent, origin, start } from './window';
 
 /** Nodes of trees that are looked at for one place. */
 const DEPTH: u32 = 24;
@@ -67,7 +66,7 @@ export function findMatches(place: i32): void {
   const zeros = event - place;
   if (place > start && byteAt(place - 1) === 0) {
     // More of the same zeros.
-    const length = equalBytes(origin + place, origin + (place - 1), mostAt(place));
+    const length = common(origin + place, origin + (place - 1), mostAt(place));
     if (length >= <i32>LEAST_LENGTH) add(length, 0);
   }
   if (event === limit) return;
@@ -78,7 +77,7 @@ export function findMatches(place: i32): void {
     const distance = load<u32>(at, 4);
     const from = event - <i32>distance - 1;
     if (from - start < zeros) continue;
-    if (equalBytes(origin + (from - zeros), origin + place, zeros) < zeros) continue;
+    if (common(origin + (from - zeros), origin + place, zeros) < zeros) continue;
     const length = min(<i32>load<u32>(at) + zeros, most);
     if (foundCount > 0 && <i32>load<u32>(found + (<usize>(foundCount - 1) << 3)) >= length) continue;
     add(length, distance);
@@ -135,7 +134,7 @@ function longestAt(place: i32): i32 {
     const from = load<i32>(other, 8);
     if (from < start || place - from > dictionary) break;
     const there = origin + from;
-    const length = equalBytes(there, here, limit);
+    const length = common(there, here, limit);
     longest = max(longest, length);
     if (length === limit) break;
     const isLess = load<u8>(there + length) < load<u8>(here + length);
@@ -193,7 +192,7 @@ function insert(place: i32, isWanted: bool): void {
     }
     const there = origin + from;
     let length = min(lesserLength, greaterLength);
-    length += equalBytes(there + length, here + length, limit - length);
+    length += common(there + length, here + length, limit - length);
     if (length > best) {
       best = length;
       if (isWanted) addEvent(length, <u32>(place - from) - 1);
@@ -225,7 +224,7 @@ function findNear(place: i32, limit: i32, word: u32): i32 {
     const from = load<i32>(slot) - 1;
     store<i32>(slot, place + 1);
     if (from < start || place - from > dictionary) continue;
-    const length = equalBytes(origin + from, origin + place, limit);
+    const length = common(origin + from, origin + place, limit);
     if (length <= best) continue;
     best = length;
     addEvent(length, <u32>(place - from) - 1);

@@ -2,9 +2,8 @@
 // (as in liblzma's optimal encoder). Inside runs of zeros a match ends only where the run or the match
 // does: other ends are never cheaper, and there are very many.
 
-import { equalBytes } from '../match/bytes';
 import { arrive, repOf } from './arrive';
-import { priceDistances, priceOfDistance } from './distances';
+import { FAR_LENGTH, priceDistances, priceOfDistance } from './distances';
 import { findMatches, found, foundCount } from './finder';
 import { MOST_LENGTH, priceLengths, priceOfMatchLength, priceOfRepLength } from './lengths';
 import { priceOfLiteral } from './literals';
@@ -21,7 +20,7 @@ import {
 } from './model';
 import { priceOf0, priceOf1, priceOfBit } from './prices';
 import { slideEnds } from './slide';
-import { isReached, openSteps, reach, reached, Step, stepAt } from './steps';
+import { improve, isReached, openSteps, reach, reachUpTo, reached, Step, stepAt } from './steps';
 import {
   codeSymbol,
   FAR,
@@ -34,14 +33,14 @@ import {
   SHORT_REP,
   state,
 } from './symbols';
-import { byteAt, end, nextEvent, origin, start } from './window';
+import { byteAt, common, end, nextEvent, origin, start } from './window';
 
 /** Places that are decided together: so many bytes, or so many of them looked at. */
 const MOST_BYTES: i32 = 32768;
 const MOST_LOOKED_AT: i32 = 6000;
 
 /** Symbols coded by the same prices of lengths and distances: making them takes as long as some symbols. */
-const MOST_UNPRICED: i32 = 32;
+const MOST_UNPRICED: i32 = 64;
 
 /** Symbols coded since. */
 let unpriced: i32 = 0;
@@ -205,7 +204,7 @@ function agreeing(at: i32, distance: u32, most: i32): i32 {
   const here = origin + at;
   const there = here - <usize>distance - 1;
   if (load<u16>(here) !== load<u16>(there)) return 0;
-  return equalBytes(here, there, most);
+  return common(here, there, most);
 }
 
 /** Price and way on after a copy: the literal that ends it, then the same distance. */
@@ -242,9 +241,10 @@ function goOnByReps(step: Step, offset: i32, at: i32, rep: u32, most: i32): i32 
     const isWhole = length === <i32>MOST_LENGTH && isDense(at);
     const first = isWhole ? at + length : nextEnd(at + max(2, longest + 1), at + length);
     longest = length;
+    reachUpTo(offset + length);
     for (let to = first; ; to = nextEnd(to + 1, at + length)) {
       const bytes = to - at;
-      reach(offset + bytes, price + priceOfRepLength(<u32>bytes), offset, index, 0);
+      improve(offset + bytes, price + priceOfRepLength(<u32>bytes), offset, index, 0);
       if (bytes === length) break;
     }
     const whole = price + priceOfRepLength(<u32>length);
@@ -260,24 +260,26 @@ function priceOfRep(index: u32, state: u32): u32 {
   return price + priceOf1(isRep1(state)) + priceOfBit(isRep2(state), index - 2);
 }
 
-/** New distances. */
+/** New distances; only after the longest match a literal and more of it is tried, others gain 0.01 %. */
 function goOnByMatches(step: Step, offset: i32, at: i32, far: u32): void {
   const state = afterMatch(step.state);
+  reachUpTo(offset + lengthOf(foundCount - 1));
   let to = nextEnd(at + 2, at + lengthOf(0));
   for (let i = 0; i < foundCount; i++) {
     const distance = load<u32>(found + (<usize>i << 3), 4);
     const length = lengthOf(i);
+    const farther = far + priceOfDistance(distance, MOST_LENGTH);
+    let whole: u32;
     // All lengths that no nearer match has.
     for (; ; to = nextEnd(to + 1, at + length)) {
       const bytes = <u32>(to - at);
-      const price = far + priceOfMatchLength(bytes) + priceOfDistance(distance, bytes);
-      reach(offset + <i32>bytes, price, offset, distance + FAR, 0);
+      const near = bytes < FAR_LENGTH ? far + priceOfDistance(distance, bytes) : farther;
+      whole = near + priceOfMatchLength(bytes);
+      improve(offset + <i32>bytes, whole, offset, distance + FAR, 0);
       if (<i32>bytes >= length) break;
     }
-    const bytes = <u32>length;
-    const whole = far + priceOfMatchLength(bytes) + priceOfDistance(distance, bytes);
-    tryLiteralAfter(offset, at, length, distance, whole, state, distance + FAR);
     if (i + 1 < foundCount) to = nextEnd(to + 1, at + lengthOf(i + 1));
+    else tryLiteralAfter(offset, at, length, distance, whole, state, distance + FAR);
   }
 }
 

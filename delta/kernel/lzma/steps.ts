@@ -45,7 +45,19 @@ export function isReached(offset: i32): bool {
 /** Notes a way to reach an offset, if it is the cheapest. */
 @inline
 export function reach(offset: i32, price: u32, from: i32, way: u32, first: i32): void {
+  reachUpTo(offset);
+  improve(offset, price, from, way, first);
+}
+
+/** Ways to offsets up to this one may be noted. */
+@inline
+export function reachUpTo(offset: i32): void {
   while (reached < offset) stepAt(++reached).price = NEVER;
+}
+
+/** As {@link reach}, for an offset that {@link reachUpTo} was called for. */
+@inline
+export function improve(offset: i32, price: u32, from: i32, way: u32, first: i32): void {
   const step = stepAt(offset);
   if (price >= step.price) return;
   step.price = price;

@@ -53,6 +53,26 @@ export function byteAt(place: i32): u32 {
   return load<u8>(origin + place);
 }
 
+/**
+ * Length of the common beginning of what is at `a` and `b` in the window, at most `limit`. Reads up to 15 bytes
+ * past that, which the margin allows.
+ */
+@inline
+export function common(a: usize, b: usize, limit: i32): i32 {
+  const differing = load<u64>(a) ^ load<u64>(b);
+  if (differing !== 0) return min(<i32>ctz(differing) >> 3, limit);
+  return commonBeyond(a, b, limit);
+}
+
+/** The same where the first 8 bytes are equal. */
+function commonBeyond(a: usize, b: usize, limit: i32): i32 {
+  for (let n: i32 = 8; n < limit; n += 16) {
+    const differing = ~i8x16.bitmask(i8x16.eq(v128.load(a + n), v128.load(b + n))) & 0xffff;
+    if (differing !== 0) return min(n + ctz(differing), limit);
+  }
+  return limit;
+}
+
 /** The first place from `place` on whose byte is not 0; `limit` if there is none before it. */
 export function nextEvent(place: i32, limit: i32): i32 {
   while (place + 8 <= limit) {

@@ -1,3 +1,4 @@
+import { BytePair } from './byte-pair.ts';
 import { TRIPLE_BYTES, type Segment } from './segment.ts';
 
 /** Bytes of the stream that {@link formatBsdiff} makes. */
@@ -21,6 +22,7 @@ export function formatBsdiff(
   nextOldOffset?: number,
 ): Buffer {
   const stream = Buffer.allocUnsafe(bsdiffBytes(segments));
+  const pair = new BytePair(old, fresh);
   let at = 0;
   let newOffset = 0;
   segments.forEach(({ oldOffset, diffLength, extraLength }, position) => {
@@ -30,9 +32,7 @@ export function formatBsdiff(
     writeNumber(stream, at + 8, extraLength);
     writeNumber(stream, at + 16, next - end);
     at += TRIPLE_BYTES;
-    for (let i = 0; i < diffLength; i += 1) {
-      stream[at + i] = (fresh[newOffset + i] ?? 0) - (old[oldOffset + i] ?? 0);
-    }
+    pair.subtract(oldOffset, newOffset, stream.subarray(at, at + diffLength));
     at += diffLength;
     newOffset += diffLength;
     stream.set(fresh.subarray(newOffset, newOffset + extraLength), at);

@@ -1,3 +1,4 @@
+import { BytePair } from './byte-pair.ts';
 import type { Segment } from './segment.ts';
 
 /**
@@ -12,6 +13,7 @@ export function joinSegments(
   segments: readonly Segment[],
   price: number,
 ): readonly Segment[] {
+  const pair = new BytePair(old, fresh);
   const kept: Segment[] = [];
   let newOffset = 0;
   for (const segment of segments) {
@@ -22,8 +24,8 @@ export function joinSegments(
     } else {
       const end = before.oldOffset + before.diffLength;
       const canGoOn = before.extraLength === 0 && end + diffLength <= old.length;
-      const others = canGoOn ? countEqual(old, end, fresh, newOffset, diffLength) : 0;
-      const worth = countEqual(old, oldOffset, fresh, newOffset, diffLength) - others;
+      const others = canGoOn ? pair.countEqual(end, newOffset, diffLength) : 0;
+      const worth = pair.countEqual(oldOffset, newOffset, diffLength) - others;
       if (worth >= price) kept.push(segment);
       else kept[kept.length - 1] = canGoOn ? goOn(before, segment) : swallow(before, segment);
     }
@@ -38,18 +40,4 @@ function goOn(before: Segment, { diffLength, extraLength }: Segment): Segment {
 
 function swallow(before: Segment, { diffLength, extraLength }: Segment): Segment {
   return { ...before, extraLength: before.extraLength + diffLength + extraLength };
-}
-
-function countEqual(
-  old: Uint8Array,
-  oldOffset: number,
-  fresh: Uint8Array,
-  newOffset: number,
-  length: number,
-): number {
-  let equal = 0;
-  for (let i = 0; i < length; i += 1) {
-    if (old[oldOffset + i] === fresh[newOffset + i]) equal += 1;
-  }
-  return equal;
 }

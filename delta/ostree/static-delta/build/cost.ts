@@ -46,17 +46,21 @@ async function takeSample(
   ranges: readonly Range[],
   total: number,
 ): Promise<Buffer> {
-  const step = total <= WHOLE_BYTES ? SAMPLE_BYTES : total / (WHOLE_BYTES / SAMPLE_BYTES);
   const pieces: Buffer[] = [];
+  if (total <= WHOLE_BYTES) {
+    for (const { offset, length } of ranges) pieces.push(await content.read(offset, length));
+    // Mostly it is one range, which need not be copied.
+    return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
+  }
+  const step = total / (WHOLE_BYTES / SAMPLE_BYTES);
   let next = 0;
   let before = 0;
   for (const { offset, length } of ranges) {
     // Samples that begin in this range; one that would go past its end is cut there.
-    while (next < before + length) {
+    for (; next < before + length; next += step) {
       const start = Math.floor(next - before);
       const bytes = Math.min(SAMPLE_BYTES, length - start);
       if (bytes > 0) pieces.push(await content.read(offset + start, bytes));
-      next += total <= WHOLE_BYTES ? Math.max(bytes, 1) : step;
     }
     before += length;
   }

@@ -1,4 +1,5 @@
 import type { Checksum } from '../../objects/checksum.ts';
+import { BytePair } from '../byte-pair.ts';
 import type { Segment } from '../segment.ts';
 import type { FilePiece } from './file-coding.ts';
 
@@ -19,6 +20,7 @@ export function segmentsToPieces(
   segments: readonly Segment[],
   source: Checksum,
 ): readonly FilePiece[] {
+  const pair = new BytePair(old, fresh);
   const pieces: FilePiece[] = [];
   let literalStart = 0;
   let newOffset = 0;
@@ -31,13 +33,11 @@ export function segmentsToPieces(
     literalStart = from + length;
   };
   for (const { oldOffset, diffLength, extraLength } of segments) {
-    let runStart = 0;
-    for (let i = 0; i < diffLength; i += 1) {
-      if (old[oldOffset + i] === fresh[newOffset + i]) continue;
-      copy(newOffset + runStart, oldOffset + runStart, i - runStart);
-      runStart = i + 1;
+    for (let at = 0; at < diffLength;) {
+      const run = pair.equalRun(oldOffset + at, newOffset + at, diffLength - at);
+      copy(newOffset + at, oldOffset + at, run);
+      at += run + 1;
     }
-    copy(newOffset + runStart, oldOffset + runStart, diffLength - runStart);
     newOffset += diffLength + extraLength;
   }
   if (literalStart < fresh.length) {

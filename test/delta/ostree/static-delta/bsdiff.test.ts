@@ -115,7 +115,7 @@ describe('a bsdiff stream', () => {
     const segments = [{ oldOffset: 0, diffLength: 0, extraLength: 2 }];
     const stream = Buffer.concat([
       formatBsdiff(Buffer.alloc(0), Buffer.from('ab'), segments, -2),
-      formatBsdiff(Buffer.alloc(0), Buffer.from('cdefg'), [
+      formatBsdiff(Buffer.alloc(5), Buffer.from('cdefg'), [
         { oldOffset: 0, diffLength: 5, extraLength: 0 },
       ]),
     ]);
