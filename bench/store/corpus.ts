@@ -9,13 +9,13 @@ import { writeTar, type LayerFile } from '../demo/tar-writer.ts';
 
 const run = promisify(execFile);
 
-/** Ten versions in a row of a bundler and of a compiler, with a native program for each architecture. */
+/** Ten versions in a row of a bundler and of a compiler that have a native program for each architecture. */
 const ESBUILD = [
   ...['0.27.0', '0.27.1', '0.27.2', '0.27.3', '0.27.4'],
   ...['0.27.5', '0.27.7', '0.28.0', '0.28.1', '0.28.2'],
 ] as const;
 const ROLLUP = [
-  ...['4.67.5', '4.68.0', '4.68.1', '4.68.2', '4.68.3'],
+  ...['4.65.0', '4.67.2', '4.67.4', '4.68.0', '4.68.3'],
   ...['4.68.4', '4.68.5', '4.68.6', '4.68.7', '4.68.8'],
 ] as const;
 const BASE = 'date-fns@4.1.0';
