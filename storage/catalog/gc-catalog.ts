@@ -31,6 +31,8 @@ export interface GcRows {
   readonly ostreeLinks: number;
   /** OSTree objects that no repository has. */
   readonly ostreeObjects: number;
+  /** Deltas of images that left the matrix. */
+  readonly deltas: number;
   /** Static deltas that left the matrix; their files are named by them alone. */
   readonly ostreeDeltas: number;
 }

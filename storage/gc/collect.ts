@@ -85,14 +85,16 @@ async function pruneAll(
   signal: AbortSignal | undefined,
 ): Promise<GcRows> {
   const ostree = await pruneOstree(catalog.gc, cutoff, PRUNE_ROWS, signal);
-  const total = { links: 0, layers: 0, packs: 0, ostreeDeltas: 0, ...ostree };
+  const total = { links: 0, layers: 0, packs: 0, deltas: 0, ostreeDeltas: 0, ...ostree };
   for (;;) {
     checkAborted(signal, 'garbage collection');
-    const { links, layers, packs, ostreeDeltas } = await catalog.gc.prune(cutoff, PRUNE_ROWS);
-    if (links + layers + packs + ostreeDeltas === 0) return total;
+    const pruned = await catalog.gc.prune(cutoff, PRUNE_ROWS);
+    const { links, layers, packs, deltas, ostreeDeltas } = pruned;
+    if (links + layers + packs + deltas + ostreeDeltas === 0) return total;
     total.links += links;
     total.layers += layers;
     total.packs += packs;
+    total.deltas += deltas;
     total.ostreeDeltas += ostreeDeltas;
   }
 }

@@ -57,7 +57,7 @@ test('of several over one catalog one collects; when it stops in the middle the 
   // The first stands in the middle of its run.
   const prune = vi.spyOn(gc, 'prune').mockImplementationOnce(async () => {
     await held;
-    return { links: 1, layers: 0, packs: 0, ostreeDeltas: 0 };
+    return { links: 1, layers: 0, packs: 0, deltas: 0, ostreeDeltas: 0 };
   });
   const first = await start(store, 3_600_000);
   await until(() => prune.mock.calls.length === 1);

@@ -1,4 +1,4 @@
-import type { Expression, ExpressionBuilder, SqlBool, Transaction } from 'kysely';
+import { sql, type Kysely, type RawBuilder, type SqlBool, type Transaction } from 'kysely';
 
 import type { Digest } from '../../digest.ts';
 import type { GcCutoff } from '../gc-catalog.ts';
@@ -47,33 +47,36 @@ export async function pruneLayers(
   return Number(numDeletedRows);
 }
 
-/** Retired static deltas; the names of their files go with them. */
-export function isForgotten(
-  eb: ExpressionBuilder<Schema, 'ostree_deltas'>,
-  cutoff: GcCutoff,
-): Expression<SqlBool> {
-  return eb.and([
-    eb('ostree_deltas.state', '=', 'retired'),
-    eb('ostree_deltas.updated_ms', '<=', cutoff.retiredBeforeMs),
-  ]);
+/** The matrices of deltas: of images and of OSTree commits. */
+type Matrix = 'deltas' | 'ostree_deltas';
+
+/** What left a matrix and has no more claim to its bytes. */
+function isForgotten(cutoff: GcCutoff): RawBuilder<SqlBool> {
+  return sql`state = 'retired' and updated_ms <= ${cutoff.retiredBeforeMs}`;
 }
 
-export async function pruneOstreeDeltas(
+export async function countForgotten(
+  db: Kysely<Schema>,
+  matrix: Matrix,
+  cutoff: GcCutoff,
+): Promise<number> {
+  const { rows } = await sql<{ readonly rows: number }>`
+    select count(*) as rows from ${sql.table(matrix)} where ${isForgotten(cutoff)}`.execute(db);
+  return rows[0]?.rows ?? 0;
+}
+
+/** Retired deltas; the names of a static one's files go with it. */
+export async function pruneDeltas(
   tx: Transaction<Schema>,
+  matrix: Matrix,
   cutoff: GcCutoff,
   limit: number,
 ): Promise<number> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('ostree_deltas')
-    .where('id', 'in', (eb) =>
-      eb
-        .selectFrom('ostree_deltas')
-        .select('ostree_deltas.id')
-        .where((old) => isForgotten(old, cutoff))
-        .limit(limit),
-    )
-    .executeTakeFirst();
-  return Number(numDeletedRows);
+  const table = sql.table(matrix);
+  const { numAffectedRows = 0n } = await sql`
+    delete from ${table} where id in
+      (select id from ${table} where ${isForgotten(cutoff)} limit ${limit})`.execute(tx);
+  return Number(numAffectedRows);
 }
 
 /** The chunks of a pack go with it. */

@@ -8,7 +8,7 @@ import { batches, type SqlContext } from './context.ts';
 import { isLiveLayer, isNamedLink, isRecentLink } from './gc-live.ts';
 import { LASTING_ROWS, NAMING_ROWS, reachedBy } from './gc-roots.ts';
 import { beginRun, endRun, lastRunMs, renewRun } from './gc-runs.ts';
-import { isForgotten, pruneLayers, pruneLinks, pruneOstreeDeltas, prunePacks } from './gc-prune.ts';
+import { countForgotten, pruneDeltas, pruneLayers, pruneLinks, prunePacks } from './gc-prune.ts';
 import { pruneLinksAfter } from './ostree-gc-links.ts';
 import { pruneObjectsAfter } from './ostree-gc-objects.ts';
 import { lastingOstreePacks, prunableOstree } from './ostree-live.ts';
@@ -54,16 +54,12 @@ export class SqlGc implements GcCatalog {
       )
       .where('packs.digest', 'not in', lastingOstreePacks(cutoff))
       .executeTakeFirstOrThrow();
-    const ostreeDeltas = await db
-      .selectFrom('ostree_deltas')
-      .select(ROWS)
-      .where((eb) => isForgotten(eb, cutoff))
-      .executeTakeFirstOrThrow();
     return {
       links: links.rows,
       layers: layers.rows,
       packs: packs.rows,
-      ostreeDeltas: ostreeDeltas.rows,
+      deltas: await countForgotten(db, 'deltas', cutoff),
+      ostreeDeltas: await countForgotten(db, 'ostree_deltas', cutoff),
       ...(await prunableOstree(db, cutoff)),
     };
   }
@@ -77,7 +73,8 @@ export class SqlGc implements GcCatalog {
         links: links.length,
         layers: await pruneLayers(tx, cutoff, limit),
         packs: await prunePacks(tx, limit),
-        ostreeDeltas: await pruneOstreeDeltas(tx, cutoff, limit),
+        deltas: await pruneDeltas(tx, 'deltas', cutoff, limit),
+        ostreeDeltas: await pruneDeltas(tx, 'ostree_deltas', cutoff, limit),
       };
     });
   }

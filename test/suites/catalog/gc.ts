@@ -51,7 +51,13 @@ export function gcSuite(setup: CatalogUnderTest): void {
       expect(await gc.prunable(cutoff)).toMatchObject(rows);
       expect((await gc.prune(cutoff, 3)).links).toBe(3);
       expect((await gc.prune(cutoff, 3)).links).toBe(1);
-      expect(await gc.prune(cutoff, 3)).toEqual({ links: 0, layers: 0, packs: 0, ostreeDeltas: 0 });
+      expect(await gc.prune(cutoff, 3)).toEqual({
+        links: 0,
+        layers: 0,
+        packs: 0,
+        deltas: 0,
+        ostreeDeltas: 0,
+      });
       expect(await repositories.hasBlob(REPO, named('named'))).toBe(true);
       expect(await repositories.hasBlob(REPO, named('again'))).toBe(true);
       expect(await repositories.findBlob(named('unnamed'))).toBeUndefined();
@@ -67,7 +73,13 @@ export function gcSuite(setup: CatalogUnderTest): void {
       await repositories.linkBlob(REPO, late.digest, 1);
       clock.nowMs += 2 * HOUR;
       const cutoff = cutoffAt(clock.nowMs);
-      expect(await gc.prune(cutoff, 9)).toEqual({ links: 0, layers: 0, packs: 0, ostreeDeltas: 0 });
+      expect(await gc.prune(cutoff, 9)).toEqual({
+        links: 0,
+        layers: 0,
+        packs: 0,
+        deltas: 0,
+        ostreeDeltas: 0,
+      });
       expect(await gc.reachable([late.digest], cutoff)).toEqual(new Set([late.digest]));
     });
 
@@ -105,18 +117,18 @@ export function gcSuite(setup: CatalogUnderTest): void {
         expect(expected).toMatchObject(pruned);
         return pruned;
       };
-      expect(await prune()).toEqual({ links: 0, layers: 0, packs: 0, ostreeDeltas: 0 });
+      expect(await prune()).toEqual({ links: 0, layers: 0, packs: 0, deltas: 0, ostreeDeltas: 0 });
       await repositories.deleteManifest(REPO, named('a manifest'));
       const digests = ['a', 'a index', 'a pack', 'b', 'b index', 'b pack'].map(named);
       const dead = new Set(digests.slice(0, 2));
       const alive = new Set(digests.slice(2));
       expect(await gc.reachable(digests, cutoff)).toEqual(alive);
-      expect(await prune()).toEqual({ links: 1, layers: 1, packs: 0, ostreeDeltas: 0 });
+      expect(await prune()).toEqual({ links: 1, layers: 1, packs: 0, deltas: 0, ostreeDeltas: 0 });
       expect(await layers.get(named('a'))).toBeUndefined();
       expect((await layers.findChunks([named('a chunk')])).size).toBe(1);
       expect(await gc.condemn(digests, cutoff, clock.nowMs + 1)).toEqual(dead);
       await repositories.deleteManifest(REPO, named('b manifest'));
-      expect(await prune()).toEqual({ links: 1, layers: 1, packs: 2, ostreeDeltas: 0 });
+      expect(await prune()).toEqual({ links: 1, layers: 1, packs: 2, deltas: 0, ostreeDeltas: 0 });
       expect((await layers.findChunks([named('a chunk'), named('b chunk')])).size).toBe(0);
     });
 
@@ -139,6 +151,26 @@ export function gcSuite(setup: CatalogUnderTest): void {
       // Planned again: the old bytes may be offered to devices no more, but until now they were.
       await deltas.ensure([pair('1', '2')], clock.nowMs - HOUR);
       expect(await alive()).toBe(true);
+    });
+
+    test('rows of deltas go an hour after they were retired', async () => {
+      const { catalog, clock } = await setup();
+      const { deltas, gc } = catalog;
+      await deltas.ensure([pair('1', '2'), pair('1', '3'), pair('2', '3')], 0);
+      await deltas.retire([1, 2]);
+      clock.nowMs += HOUR - 1;
+      await deltas.retire([3]);
+      expect((await gc.prunable(cutoffAt(clock.nowMs))).deltas).toBe(0);
+      clock.nowMs += 1;
+      const cutoff = cutoffAt(clock.nowMs);
+      expect((await gc.prunable(cutoff)).deltas).toBe(2);
+      expect((await gc.prune(cutoff, 1)).deltas).toBe(1);
+      expect((await gc.prune(cutoff, 9)).deltas).toBe(1);
+      expect((await gc.prune(cutoff, 9)).deltas).toBe(0);
+      expect(await deltas.list({ repo: REPO, limit: 9 })).toMatchObject([{ id: 3 }]);
+      // A pair of before is planned as if it had never been.
+      await deltas.ensure([pair('1', '2')], 0);
+      expect((await deltas.counts()).pending).toBe(1);
     });
   });
 
