@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { BlobReader } from '../blob-store.ts';
 import type { OstreeChunkRow } from '../catalog/ostree-catalog.ts';
 import { openChunkSync } from '../chunk/open-chunk-sync.ts';
-import { joinChunks, readRun } from '../chunk/restore.ts';
+import { joinChunks, openChunk, rangeOf, readRun, type Run } from '../chunk/restore.ts';
 import type { Digest } from '../digest.ts';
 import { fromErrno } from '../durable.ts';
 import { StorageError } from '../errors.ts';
@@ -13,10 +13,13 @@ import { ChunkCache } from './chunk-cache.ts';
 /** What reading at any place needs of a store; without files it can't be done at once. */
 type Blobs = BlobReader & { filePath?(digest: Digest): string | undefined };
 
+/** Runs of a local pack up to here are read at once: the turns of other threads would take longer than the reading. */
+const AT_ONCE_BYTES = 256 * 1024;
+
 /**
  * An object's content at any place, through a small cache of chunks: a read costs the chunks that it
  * touches, neighbours in one range of their pack, and each is checked. `chunks` are all of the object's
- * (`OstreeCatalog.chunksOf`).
+ * (`OstreeCatalog.chunksOf`). Not for a thread that serves: short reads of local packs hold it up.
  *
  * `readSync` takes chunks that are not cached from the pack's file; where the store has no files it
  * throws `unavailable`. Other errors are those of `openContent`.
@@ -44,7 +47,7 @@ export class ContentAccess implements RandomAccess {
     });
     for (const run of joinChunks(absent, 0)) {
       const left = [...run];
-      for await (const raw of readRun(this.#blobs, run[0].pack, run)) {
+      for await (const raw of this.#openRun(run)) {
         const chunk = left.shift();
         if (chunk === undefined) break;
         this.#cache.put(chunk.digest, raw);
@@ -59,7 +62,7 @@ export class ContentAccess implements RandomAccess {
     for (const chunk of this.#touched(offset, into.length)) {
       let raw = this.#cache.get(chunk.digest);
       if (raw === undefined) {
-        raw = openChunkSync(this.#frameSync(chunk), chunk);
+        raw = openChunkSync(this.#framesOf([chunk]), chunk);
         this.#cache.put(chunk.digest, raw);
       }
       copyPart(chunk, raw, offset, into);
@@ -86,7 +89,25 @@ export class ContentAccess implements RandomAccess {
     return touched;
   }
 
-  #frameSync({ pack, offset, length }: OstreeChunkRow): Buffer {
+  async *#openRun(run: Run<OstreeChunkRow>): AsyncGenerator<Buffer> {
+    const { pack } = run[0];
+    const { start, endExclusive } = rangeOf(run);
+    const isFile = this.#blobs.filePath?.(pack) !== undefined;
+    if (!isFile || endExclusive - start > AT_ONCE_BYTES) {
+      yield* readRun(this.#blobs, pack, run);
+      return;
+    }
+    const frames = this.#framesOf(run);
+    for (const chunk of run) {
+      const at = chunk.offset - start;
+      yield openChunk(frames.subarray(at, at + chunk.length), chunk);
+    }
+  }
+
+  /** The frames of a run, from the pack's file. */
+  #framesOf(run: Run<OstreeChunkRow>): Buffer {
+    const { pack } = run[0];
+    const { start, endExclusive } = rangeOf(run);
     const path = this.#blobs.filePath?.(pack);
     if (path === undefined) {
       throw new StorageError(
@@ -98,13 +119,13 @@ export class ContentAccess implements RandomAccess {
     try {
       const file = openSync(path, 'r');
       try {
-        const frame = Buffer.allocUnsafe(length);
-        for (let done = 0; done < length;) {
-          const count = readSync(file, frame, done, length - done, offset + done);
+        const frames = Buffer.allocUnsafe(endExclusive - start);
+        for (let done = 0; done < frames.length;) {
+          const count = readSync(file, frames, done, frames.length - done, start + done);
           if (count === 0) throw new StorageError('corrupt', `pack ${pack}: it is cut off`);
           done += count;
         }
-        return frame;
+        return frames;
       } finally {
         closeSync(file);
       }
