@@ -47,8 +47,10 @@ function dataUrl(source: string): string {
 export function spawnTypescript(
   file: string,
   args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
 ): ChildProcessByStdio<null, Readable, null> {
   return spawn(process.execPath, ['--import', hooks(), file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env,
   });
 }
