@@ -10,9 +10,9 @@ const DIST = fileURLToPath(new URL('../..', import.meta.url));
 const SHOWN_EVERY = 25;
 
 /**
- * `npm run bench -- kills [--kills N] [--minutes M] [--seed S] [--quick]`: a busy origin and a collector beside it, killed
- * again and again; after each time everything acknowledged is read and compared, and fsck looks. Throws
- * when anything is lost, damaged or stuck. The same short in test/bench/kills.test.ts.
+ * `npm run bench -- kills [--kills N] [--minutes M] [--seed S] [--quick]`: a busy origin and a collector
+ * beside it, killed again and again; after each time everything acknowledged is read and compared, and fsck
+ * looks. Throws when anything is lost, damaged or stuck. The same short in test/bench/kills.test.ts.
  */
 export async function benchKills(args: readonly string[]): Promise<void> {
   const { kills, seed, minutes, quick } = parseKillsOptions(args);

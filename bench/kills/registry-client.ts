@@ -11,11 +11,14 @@ export class Refusal extends Error {
   readonly status: number;
   /** The client shall come again: so answers a server whose collector was killed while it removed the blob. */
   readonly isForNow: boolean;
+  /** What the request was about: the digest in its address, or the address. */
+  readonly subject: string;
 
-  constructor({ status, headers }: Response, message: string) {
+  constructor({ status, headers, url }: Response, message: string) {
     super(message);
     this.status = status;
     this.isForNow = status === 503 && headers.has('retry-after');
+    this.subject = /[0-9a-f]{64}/.exec(url)?.[0] ?? url;
   }
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { findLosses } from './check.ts';
+import { Deferrals } from './deferrals.ts';
 import { checkFiles, waitForQuiet, type QuietMatrix } from './fsck.ts';
 import { Ledger } from './ledger.ts';
 import { Load } from './load.ts';
@@ -61,10 +62,10 @@ class KillsRun {
   readonly #programs: Programs;
   readonly #random: Random;
   readonly #ledger = new Ledger();
+  readonly #deferrals = new Deferrals();
   readonly #findings: string[] = [];
   readonly #stepMs: Record<KillStep, number[]> = { work: [], fsck: [], restart: [], compare: [] };
   #kills = 0;
-  #deferred = 0;
   #fullChecks = 0;
 
   constructor(setting: KillsSetting) {
@@ -108,8 +109,8 @@ class KillsRun {
       },
       onRefusal: (error) => {
         if (!(error instanceof Refusal) || error.status < 500) return;
-        if (error.isForNow) this.#deferred += 1;
-        else this.#find([error.message]);
+        const isShort = error.isForNow && this.#deferrals.isShort(error.subject, Date.now());
+        if (!isShort) this.#find([error.message]);
       },
     });
     const last = Date.now() + LONGEST_LIFE_MS;
@@ -154,7 +155,11 @@ class KillsRun {
 
   #progress(): KillsProgress {
     return {
-      ...{ kills: this.#kills, acknowledged: this.#ledger.acknowledged, deferred: this.#deferred },
+      ...{
+        kills: this.#kills,
+        acknowledged: this.#ledger.acknowledged,
+        deferred: this.#deferrals.count,
+      },
       ...{ findings: this.#findings, fullChecks: this.#fullChecks },
       ...{ collections: this.#programs.collections, stepMs: this.#stepMs },
     };

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 
 import type { BlobReader } from '../blob-store.ts';
 import type { OstreeChunkRow } from '../catalog/ostree-catalog.ts';
@@ -89,6 +89,7 @@ export class ContentAccess implements RandomAccess {
     return touched;
   }
 
+  /** The chunks of a run, each checked. */
   async *#openRun(run: Run<OstreeChunkRow>): AsyncGenerator<Buffer> {
     const { pack } = run[0];
     const { start, endExclusive } = rangeOf(run);
@@ -117,7 +118,7 @@ export class ContentAccess implements RandomAccess {
       );
     }
     try {
-      const file = openSync(path, 'r');
+      const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
       try {
         const frames = Buffer.allocUnsafe(endExclusive - start);
         for (let done = 0; done < frames.length;) {

@@ -31,8 +31,8 @@ function startPool(
     },
     workerUrl: new URL(`data:text/javascript,${encodeURIComponent(THREAD)}`),
     logger: createLogger('silent'),
-    onReport: (report) => {
-      onReport(report as unknown as Told);
+    onReport: (report: unknown) => {
+      onReport(report as Told);
     },
   });
   onTestFinished(() => pool.close());
