@@ -79,13 +79,13 @@ export interface LayerCatalog {
   ): Promise<{ readonly layer: LayerRow; readonly lease: Lease } | undefined>;
   /** Extends the lease; `conflict` when it was lost. */
   renew(digest: Digest, lease: Lease, leaseMs: number): Promise<void>;
-  /** `conflict` when the lease was lost. A chunk that is known already keeps its first location. */
+  /** `conflict` when the lease was lost. A chunk that another pack has already lies in both from now on. */
   finish(digest: Digest, lease: Lease, result: ChunkedLayer): Promise<void>;
   /** Marks the layer opaque. */
   refuse(digest: Digest, lease: Lease, reason: string): Promise<void>;
   /** Gives the row back as pending, for another try. */
   release(digest: Digest, lease: Lease): Promise<void>;
-  /** Locations of those chunks that are known. */
-  findChunks(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, ChunkLocation>>;
+  /** Every place of those chunks, those of one chunk by pack; none of a chunk that is not known. */
+  findChunks(digests: readonly Digest[]): Promise<readonly ChunkRow[]>;
   counts(): Promise<Readonly<Record<LayerState, number>>>;
 }

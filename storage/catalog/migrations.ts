@@ -1,4 +1,5 @@
 import type { CatalogStep, Migration } from './migration.ts';
+import { CHUNK_PLACES_STATEMENTS } from './chunk-places-migration.ts';
 import { GC_RUN_STATEMENTS } from './gc-run-migration.ts';
 import { OSTREE_BUILD_STATEMENTS } from './ostree-build-migration.ts';
 import { OSTREE_DELTA_STATEMENTS } from './ostree-delta-migration.ts';
@@ -215,6 +216,7 @@ export const CATALOG_STEPS: readonly CatalogStep[] = [
   { version: 9, statements: OSTREE_BUILD_STATEMENTS },
   { version: 10, statements: GC_RUN_STATEMENTS },
   { version: 11, statements: [`alter table events add column wire_bytes integer`] },
+  { version: 12, statements: CHUNK_PLACES_STATEMENTS },
 ];
 
 /** The steps as SQLite takes them. */

@@ -78,7 +78,7 @@ export interface RepairCatalog {
   packsOfLayer(layer: Digest): Promise<readonly Digest[]>;
   /** Makes chunked layers pending: their indexes and packs are no longer named. */
   rechunk(layers: readonly Digest[]): Promise<void>;
-  /** Puts the packs and chunks that a layer's index names into rows; a chunk whose row lies in one of these packs gets the index's place. */
+  /** Puts the packs that a layer's index names, and its chunks' places in them, into rows. */
   relocate(layer: Digest, index: Pick<ChunkedLayer, 'newChunks' | 'packs'>): Promise<void>;
   /** Forgets a pack as a place of chunks for layers to come, and its row unless an object or a layer needs it; true if the row is gone. */
   forgetPack(pack: Digest): Promise<boolean>;
@@ -86,7 +86,7 @@ export interface RepairCatalog {
   ostreePlaces(pack: Digest): Promise<readonly ChunkRow[]>;
   /** Any other place of a chunk. */
   otherPlaces(chunk: Digest, than: Digest): Promise<readonly ChunkRow[]>;
-  /** OSTree objects find those chunks in another pack from now on. */
+  /** OSTree objects find those chunks in another pack from now on, and so do layers to come. */
   moveChunks(moved: MovedChunks): Promise<void>;
   /** Bytes of an OSTree object's content; undefined when it is not stored. */
   contentSize(name: OstreeObjectName): Promise<number | undefined>;

@@ -1,5 +1,5 @@
 import type { BlobReader } from '../blob-store.ts';
-import type { ChunkLocation } from '../catalog/layer-catalog.ts';
+import type { ChunkLocation, ChunkRow } from '../catalog/layer-catalog.ts';
 import type { Digest } from '../digest.ts';
 
 /**
@@ -34,12 +34,11 @@ export class PackPresence {
     return there;
   }
 
-  /** Those of the chunks whose pack is there. */
-  async usable(
-    found: ReadonlyMap<Digest, ChunkLocation>,
-  ): Promise<ReadonlyMap<Digest, ChunkLocation>> {
+  /** Of each chunk the first of the places whose pack is there. */
+  async usable(places: readonly ChunkRow[]): Promise<ReadonlyMap<Digest, ChunkLocation>> {
     const usable = new Map<Digest, ChunkLocation>();
-    for (const [digest, location] of found) {
+    for (const { digest, ...location } of places) {
+      if (usable.has(digest)) continue;
       if (await this.has(location.pack)) usable.set(digest, location);
     }
     return usable;

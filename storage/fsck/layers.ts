@@ -34,7 +34,7 @@ export async function factsOfLayer(
 
 /**
  * What is wrong with the rows of a chunked layer, or undefined: a pack of its index that is not named, and
- * would be collected; a chunk without a place, or with one in a pack of this index that is not the index's.
+ * would be collected; a chunk without the place that the index names, or with another one in that pack.
  */
 export async function faultOfRows(
   catalog: Pick<Catalog, 'audit' | 'layers'>,
@@ -43,18 +43,20 @@ export async function faultOfRows(
 ): Promise<string | undefined> {
   const named = new Set(await catalog.audit.repair.packsOfLayer(digest));
   if (packs.some((pack) => !named.has(pack))) return 'packs in use would be collected';
-  const places = await catalog.layers.findChunks(newChunks.map((chunk) => chunk.digest));
-  const own = new Set(packs);
+  const found = await catalog.layers.findChunks(newChunks.map((chunk) => chunk.digest));
+  const places = new Map(found.map((place) => [placeName(place), place]));
   for (const chunk of newChunks) {
-    const place = places.get(chunk.digest);
+    const place = places.get(placeName(chunk));
     if (place === undefined) return 'chunks of layers to come are not found again';
-    if (!own.has(place.pack)) continue;
     const same =
-      place.pack !== chunk.pack ||
-      (place.offset === chunk.offset &&
-        place.length === chunk.length &&
-        place.rawLength === chunk.rawLength);
+      place.offset === chunk.offset &&
+      place.length === chunk.length &&
+      place.rawLength === chunk.rawLength;
     if (!same) return 'layers to come would be cut from the wrong bytes';
   }
   return undefined;
+}
+
+function placeName({ digest, pack }: ChunkRow): string {
+  return `${digest} ${pack}`;
 }

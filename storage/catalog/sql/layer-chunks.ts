@@ -35,7 +35,7 @@ export async function addPack(
     .execute();
 }
 
-/** A chunk that is known already keeps its first location. */
+/** Notes where the chunks lie; a place in a pack of which the table has one already stays as it is. */
 export async function addChunks(
   tx: Transaction<Schema>,
   result: Pick<ChunkedLayer, 'newChunks'>,
@@ -53,7 +53,7 @@ export async function addChunks(
     await tx
       .insertInto('chunks')
       .values(batch)
-      .onConflict((oc) => oc.column('digest').doNothing())
+      .onConflict((oc) => oc.columns(['digest', 'pack']).doNothing())
       .execute();
   }
 }

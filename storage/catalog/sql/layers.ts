@@ -4,7 +4,7 @@ import type { Digest } from '../../digest.ts';
 import { StorageError } from '../../errors.ts';
 import type {
   ChunkedLayer,
-  ChunkLocation,
+  ChunkRow,
   LayerCatalog,
   LayerRow,
   LayerState,
@@ -144,17 +144,17 @@ export class SqlLayers implements LayerCatalog {
     await updateHeld(db, digest, lease, { state: 'pending', updated_ms: clock(), ...UNCLAIMED });
   }
 
-  async findChunks(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, ChunkLocation>> {
-    const found = new Map<Digest, ChunkLocation>();
+  async findChunks(digests: readonly Digest[]): Promise<readonly ChunkRow[]> {
+    const found: ChunkRow[] = [];
     for (const batch of batches(digests)) {
       const rows = await this.#context.db
         .selectFrom('chunks')
-        .select(['digest', 'pack', 'first_byte', 'length', 'raw_length'])
+        .select(['digest', 'pack', 'first_byte as offset', 'length', 'raw_length as rawLength'])
         .where('digest', 'in', batch)
+        .orderBy('digest')
+        .orderBy('pack')
         .execute();
-      for (const { digest, pack, first_byte, length, raw_length } of rows) {
-        found.set(digest, { pack, offset: first_byte, length, rawLength: raw_length });
-      }
+      found.push(...rows);
     }
     return found;
   }

@@ -24,7 +24,6 @@ export async function addBatch(
   const lost = batch.lostPacks.filter((pack) => pack !== own);
   await addPacks(tx, batch, nowMs);
   await addChunks(tx, batch);
-  await moveChunks(tx, batch, lost);
   const { all, fresh } = await storeObjects(tx, batch.objects, nowMs);
   await addChunkRows(tx, fresh);
   await addChunkRows(tx, await dropLostRows(tx, all, lost));
@@ -46,23 +45,6 @@ async function addPacks(tx: Transaction<Schema>, batch: OstreeBatch, nowMs: numb
     `the pack ${gone}, in which chunks of pushed objects lie, was collected meanwhile: push them again`,
     { detail: { pack: gone }, retryable: true },
   );
-}
-
-/** Chunks that the catalog has in lost packs lie in the batch's own from now on. */
-async function moveChunks(
-  tx: Transaction<Schema>,
-  { newChunks }: OstreeBatch,
-  lost: readonly Digest[],
-): Promise<void> {
-  if (lost.length === 0) return;
-  for (const { digest, pack, offset, length } of newChunks) {
-    await tx
-      .updateTable('chunks')
-      .set({ pack, first_byte: offset, length })
-      .where('digest', '=', digest)
-      .where('pack', 'in', lost)
-      .execute();
-  }
 }
 
 /**

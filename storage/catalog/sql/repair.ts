@@ -210,9 +210,9 @@ export class SqlRepair implements RepairCatalog {
       for (const { digest, pack, offset, length, rawLength } of index.newChunks) {
         await tx
           .updateTable('chunks')
-          .set({ pack, first_byte: offset, length, raw_length: rawLength })
+          .set({ first_byte: offset, length, raw_length: rawLength })
           .where('digest', '=', digest)
-          .where('pack', 'in', index.packs)
+          .where('pack', '=', pack)
           .execute();
       }
       await addChunks(tx, index);
@@ -263,16 +263,14 @@ export class SqlRepair implements RepairCatalog {
   async moveChunks({ from, to, chunks }: MovedChunks): Promise<void> {
     await this.#context.db.transaction().execute(async (tx) => {
       await addPack(tx, to);
+      await addChunks(tx, { newChunks: chunks });
       for (const { digest, pack, offset, length } of chunks) {
-        const place = { pack, first_byte: offset, length };
-        for (const table of ['chunks', 'ostree_object_chunks'] as const) {
-          await tx
-            .updateTable(table)
-            .set(place)
-            .where('digest', '=', digest)
-            .where('pack', '=', from)
-            .execute();
-        }
+        await tx
+          .updateTable('ostree_object_chunks')
+          .set({ pack, first_byte: offset, length })
+          .where('digest', '=', digest)
+          .where('pack', '=', from)
+          .execute();
       }
     });
   }

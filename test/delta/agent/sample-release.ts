@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 
 import { BlobStore } from '../../../storage/blob-store.ts';
 import { ingestLayer } from '../../../storage/chunk/ingest.ts';
-import type { ChunkLocation, ChunkRow } from '../../../storage/catalog/layer-catalog.ts';
+import type { ChunkRow } from '../../../storage/catalog/layer-catalog.ts';
 import { MEDIA_TYPES } from '../../../storage/descriptor.ts';
 import { digestOf, type Digest } from '../../../storage/digest.ts';
 import { createMemoryStore } from '../../../storage/drivers/memory.ts';
@@ -29,7 +29,7 @@ const PLATFORM = { os: 'linux', architecture: 'amd64' } as const;
 /** A store of releases whose layers are chunked, as an origin keeps them. */
 export class SampleStore {
   readonly blobs = new BlobStore(createMemoryStore());
-  readonly #chunks = new Map<Digest, ChunkLocation>();
+  readonly #chunks = new Map<Digest, ChunkRow>();
 
   /** Puts a release: one gzip layer for each tar. */
   async release(tars: readonly Buffer[]): Promise<SampleRelease> {
@@ -102,26 +102,15 @@ export class SampleStore {
     try {
       const layers = {
         findChunks: (wanted: readonly Digest[]) =>
-          Promise.resolve(
-            new Map(
-              wanted.flatMap((chunk) => {
-                const place = this.#chunks.get(chunk);
-                return place === undefined ? [] : [[chunk, place] as const];
-              }),
-            ),
-          ),
+          Promise.resolve(wanted.flatMap((chunk) => this.#chunks.get(chunk) ?? [])),
       };
       const layer = await ingestLayer({ blobs: this.blobs, layers, digest, scratch });
-      for (const row of layer.newChunks) this.#chunks.set(row.digest, place(row));
+      for (const row of layer.newChunks) this.#chunks.set(row.digest, row);
       return { diffId: layer.diffId, rawSize: layer.rawSize, index: layer.index };
     } finally {
       await rm(scratch, { recursive: true });
     }
   }
-}
-
-function place({ pack, offset, length, rawLength }: ChunkRow): ChunkLocation {
-  return { pack, offset, length, rawLength };
 }
 
 /** Bytes that do not compress and are the same in every run. */

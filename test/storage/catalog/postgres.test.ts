@@ -71,8 +71,11 @@ describe.skipIf(bin === undefined)('PostgreSQL', () => {
         url,
         `insert into devices values ('till-1', 'p', 'c', 'linux/arm64', 'eu', null, 7)`,
       );
-      const { fleet } = await open(url);
+      await server.run(url, `insert into packs values ('sha256:p', 500)`);
+      await server.run(url, `insert into chunks values ('${named('c')}', 'sha256:p', 30, 10, 20)`);
+      const { fleet, layers } = await open(url);
       expect(await fleet.devices({ limit: 2 })).toMatchObject([{ id: 'till-1', kind: 'oci' }]);
+      expect(await layers.findChunks([named('c')])).toMatchObject([{ offset: 30, length: 10 }]);
     });
 
     test('names are in the order of their bytes, whatever the database says', async () => {

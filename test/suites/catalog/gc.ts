@@ -22,14 +22,19 @@ function cutoffAt(nowMs: number): GcCutoff {
 
 const layerOf = (text: string) => ({ digest: named(text), kind: 'layer' as const });
 
-/** A linked, named, chunked layer whose chunk index names those packs. */
-async function pushLayer(catalog: Catalog, name: string, packs?: readonly string[]) {
+/** A linked, named, chunked layer with a chunk of that text, whose chunk index names those packs. */
+async function pushLayer(
+  catalog: Catalog,
+  name: string,
+  packs?: readonly string[],
+  text = `${name} chunk`,
+) {
   await catalog.repositories.linkBlob(REPO, named(name), 1);
   await catalog.repositories.putManifest(REPO, manifest(`${name} manifest`), [layerOf(name)]);
   await catalog.layers.ensure(named(name), 'tar');
   const claim = await catalog.layers.claim('w', 1000);
   if (claim === undefined) throw new Error('nothing to claim');
-  const chunks = [chunk(`${name} chunk`, `${name} pack`)];
+  const chunks = [chunk(text, `${name} pack`)];
   const result = chunkedLayer(name, chunks, [`${name} pack`, ...(packs ?? [])]);
   await catalog.layers.finish(claim.layer.digest, claim.lease, result);
 }
@@ -125,11 +130,27 @@ export function gcSuite(setup: CatalogUnderTest): void {
       expect(await gc.reachable(digests, cutoff)).toEqual(alive);
       expect(await prune()).toEqual({ links: 1, layers: 1, packs: 0, deltas: 0, ostreeDeltas: 0 });
       expect(await layers.get(named('a'))).toBeUndefined();
-      expect((await layers.findChunks([named('a chunk')])).size).toBe(1);
+      expect(await layers.findChunks([named('a chunk')])).toHaveLength(1);
       expect(await gc.condemn(digests, cutoff, clock.nowMs + 1)).toEqual(dead);
       await repositories.deleteManifest(REPO, named('b manifest'));
       expect(await prune()).toEqual({ links: 1, layers: 1, packs: 2, deltas: 0, ostreeDeltas: 0 });
-      expect((await layers.findChunks([named('a chunk'), named('b chunk')])).size).toBe(0);
+      expect(await layers.findChunks([named('a chunk'), named('b chunk')])).toEqual([]);
+    });
+
+    test('a chunk in packs of two layers is found until both are gone', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, layers, gc } = catalog;
+      // Chunked side by side: neither found what the other brought.
+      await pushLayer(catalog, 'a', [], 'shared');
+      await pushLayer(catalog, 'b', [], 'shared');
+      clock.nowMs += 2 * HOUR;
+      for (const left of [['b'], []]) {
+        const gone = left.length > 0 ? 'a' : 'b';
+        await repositories.deleteManifest(REPO, named(`${gone} manifest`));
+        expect(await gc.prune(cutoffAt(clock.nowMs), 100)).toMatchObject({ layers: 1, packs: 1 });
+        const places = left.map((name) => chunk('shared', `${name} pack`));
+        expect(await layers.findChunks([named('shared')])).toEqual(places);
+      }
     });
 
     test('deltas keep their bytes while published and for an hour after', async () => {

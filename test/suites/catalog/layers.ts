@@ -61,7 +61,7 @@ export function layerSuite(setup: CatalogUnderTest): void {
       expect(await layers.get(digest)).toEqual(row);
     });
 
-    test('a known chunk keeps its first location', async () => {
+    test('a chunk that two layers bring lies in both packs', async () => {
       const { catalog } = await setup();
       const { layers } = catalog;
       for (const name of ['a', 'b']) {
@@ -71,14 +71,9 @@ export function layerSuite(setup: CatalogUnderTest): void {
         await layers.finish(layer.digest, lease, chunkedLayer(name, chunks));
       }
       const found = await layers.findChunks([named('shared'), named('b'), named('absent')]);
-      expect([...found.keys()].toSorted()).toEqual([named('shared'), named('b')].toSorted());
-      expect(found.get(named('shared'))).toEqual({
-        pack: named('a pack'),
-        offset: 0,
-        length: 10,
-        rawLength: 20,
-      });
-      expect(found.get(named('b'))?.pack).toBe(named('b pack'));
+      const places = [chunk('shared', 'a pack', 0), chunk('shared', 'b pack', 0)];
+      expect(found).toHaveLength(3);
+      expect(found).toEqual(expect.arrayContaining([...places, chunk('b', 'b pack', 10)]));
     });
 
     test('a layer with very many chunks', async () => {
@@ -88,7 +83,7 @@ export function layerSuite(setup: CatalogUnderTest): void {
       const chunks = Array.from({ length: 1777 }, (_, n) => chunk(`c${n}`, 'big pack', n * 10));
       await catalog.layers.finish(layer.digest, lease, chunkedLayer('big', chunks));
       const found = await catalog.layers.findChunks(chunks.map((c) => c.digest));
-      expect(found.size).toBe(1777);
+      expect(found).toHaveLength(1777);
     });
 
     test('a layer of known chunks brings no pack', async () => {
@@ -134,7 +129,7 @@ export function layerSuite(setup: CatalogUnderTest): void {
       ]) {
         await expect(late()).rejects.toMatchObject({ code: 'conflict' });
       }
-      expect((await layers.findChunks([named('c')])).size).toBe(0);
+      expect(await layers.findChunks([named('c')])).toEqual([]);
       await layers.finish(digest, taken.lease, result);
       const twice = layers.finish(digest, taken.lease, result);
       await expect(twice).rejects.toMatchObject({ code: 'conflict' });

@@ -112,8 +112,7 @@ export function ostreeSuite(setup: CatalogUnderTest): void {
       });
       expect(await ostree.chunksOf(again.name)).toEqual([{ ...chunk, start: 0 }]);
       expect(await ostree.chunksOf(nameOf('file', 'g'))).toEqual([{ ...chunkOf('g'), start: 0 }]);
-      const { digest, ...location } = chunk;
-      expect((await layers.findChunks([digest])).get(digest)).toEqual(location);
+      expect(await layers.findChunks([chunk.digest])).toContainEqual(chunk);
     });
   });
 }
