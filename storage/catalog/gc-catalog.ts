@@ -72,15 +72,19 @@ export interface GcCatalog {
   ): Promise<{ readonly removed: number; readonly next?: number | undefined }>;
   /** Those of the digests whose bytes must stay even once all is pruned. */
   reachable(digests: readonly Digest[], cutoff: GcCutoff): Promise<ReadonlySet<Digest>>;
-  /** Condemns those of the digests that no row names, until `untilMs`, and returns them. */
+  /**
+   * Condemns those of the digests that no row names, until `untilMs`, and returns them; not what another
+   * collector condemns, or has removed moments ago.
+   */
   condemn(
     digests: readonly Digest[],
     cutoff: GcCutoff,
     untilMs: number,
   ): Promise<ReadonlySet<Digest>>;
   /**
-   * Ends the condemnation that lasts until `untilMs`: `removed` are gone, `kept` are as before. One that
-   * another collector took over is that one's to end.
+   * Ends the condemnation that lasts until `untilMs`. Until `rememberUntilMs` what is `removed` can be
+   * named by those alone who store it anew, and what is `kept` by a manifest only where it is linked, as
+   * if the link had been pruned just now. One that another collector took over is that one's to end.
    */
   settle(
     removed: readonly Digest[],

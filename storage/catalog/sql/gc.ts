@@ -115,14 +115,15 @@ export class SqlGc implements GcCatalog {
         const taken = await tx
           .insertInto('condemned')
           .values(batch)
-          // A live condemnation of another collector stands; that of a dead one is taken over.
+          // A live condemnation of another collector stands, as does what it remembers to have removed:
+          // whoever found the blob there before that may still come to name it. What is over is taken over.
           .onConflict((oc) =>
             oc
               .column('digest')
               .doUpdateSet({ until_ms: untilMs, removed: CONDEMNED.beingRemoved })
               .where((eb) =>
                 eb.or([
-                  eb('condemned.removed', '<>', CONDEMNED.beingRemoved),
+                  eb('condemned.removed', '=', CONDEMNED.unlinked),
                   eb('condemned.until_ms', '<=', clock()),
                 ]),
               ),
@@ -153,8 +154,10 @@ export class SqlGc implements GcCatalog {
           .execute();
       }
       for (const batch of batches(kept)) {
+        // A repository may have lost its link moments ago, which the condemnation took the place of.
         await tx
-          .deleteFrom('condemned')
+          .updateTable('condemned')
+          .set({ removed: CONDEMNED.unlinked, until_ms: rememberUntilMs })
           .where('digest', 'in', batch)
           .where('removed', '=', CONDEMNED.beingRemoved)
           .where('until_ms', '=', untilMs)

@@ -252,6 +252,39 @@ export function gcSuite(setup: CatalogUnderTest): void {
       await repositories.linkBlob(OTHER, blob, 1);
     });
 
+    test('what one collector has removed, another neither takes over nor forgets', async () => {
+      const { catalog, clock } = await setup();
+      const { gc } = catalog;
+      const blob = named('blob');
+      const cutoff = cutoffAt(clock.nowMs);
+      const untilMs = clock.nowMs + 1000;
+      expect((await gc.condemn([blob], cutoff, untilMs)).size).toBe(1);
+      await gc.settle([blob], [], untilMs, clock.nowMs + HOUR);
+      // The other one listed the blob before it went.
+      expect((await gc.condemn([blob], cutoff, untilMs + 1)).size).toBe(0);
+      await gc.settle([], [blob], untilMs + 1, clock.nowMs + HOUR);
+      const link = () => catalog.repositories.linkBlob(REPO, blob, 1);
+      await expect(link()).rejects.toMatchObject({ code: 'unavailable' });
+      clock.nowMs += HOUR;
+      expect((await gc.condemn([blob], cutoff, clock.nowMs + 1000)).size).toBe(1);
+    });
+
+    test('a link pruned moments ago is remembered when a collector spares the blob', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      await repositories.linkBlob(REPO, named('layer'), 1);
+      clock.nowMs += 2 * HOUR;
+      const cutoff = cutoffAt(clock.nowMs);
+      expect((await gc.prune(cutoff, 9)).links).toBe(1);
+      const untilMs = clock.nowMs + 1000;
+      expect((await gc.condemn([named('layer')], cutoff, untilMs)).size).toBe(1);
+      await gc.settle([], [named('layer')], untilMs, clock.nowMs + 1000);
+      const put = () => repositories.putManifest(REPO, manifest('m'), [layerOf('layer')]);
+      await expect(put()).rejects.toMatchObject({ code: 'unavailable' });
+      await repositories.linkBlob(REPO, named('layer'), 1);
+      await put();
+    });
+
     test('a collector that hung ends no condemnation of its successor', async () => {
       const { catalog, clock } = await setup();
       const { repositories, gc } = catalog;
@@ -268,13 +301,19 @@ export function gcSuite(setup: CatalogUnderTest): void {
       await link();
     });
 
-    test('a kept blob is as before', async () => {
+    test('a kept blob can be named at once, by a manifest where it is linked', async () => {
       const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
       const blob = named('blob');
       const untilMs = clock.nowMs + HOUR;
-      await catalog.gc.condemn([blob], cutoffAt(clock.nowMs), untilMs);
-      await catalog.gc.settle([], [blob], untilMs, untilMs);
-      await catalog.repositories.putManifest(REPO, manifest('m'), [layerOf('blob')]);
+      await gc.condemn([blob], cutoffAt(clock.nowMs), untilMs);
+      await gc.settle([], [blob], untilMs, untilMs);
+      await repositories.linkBlob(OTHER, blob, 1);
+      await repositories.putManifest(OTHER, manifest('m'), [layerOf('blob')]);
+      const sparse = () => repositories.putManifest(REPO, manifest('m'), [layerOf('blob')]);
+      await expect(sparse()).rejects.toMatchObject({ code: 'unavailable' });
+      clock.nowMs = untilMs;
+      await sparse();
     });
   });
 
