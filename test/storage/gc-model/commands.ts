@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 
 import { IMAGES, INDEXES, pickOf, REFERRERS, REFS, REPOS, TAGS, TREES } from './material.ts';
+import { makeForm } from './form-requests.ts';
 import { deleteManifest, deleteTag, pushDocument } from './image-requests.ts';
 import { updateDevice } from './fleet-requests.ts';
 import { deleteRef, pushCommit, seeDevice } from './ostree-requests.ts';
 import type { Request } from './request.ts';
+import { publishStaticDelta, retireStaticDeltas } from './static-delta-requests.ts';
 import { retainByPolicy } from './retention-requests.ts';
 import { appendUpload, commitUpload, startUpload } from './upload-requests.ts';
 import { chunkLayer, collect, publishDelta, retireDeltas, sweepUploads } from './work-requests.ts';
@@ -26,6 +28,10 @@ const OPERATIONS = {
   chunkLayer: (request) => chunkLayer(request),
   publishDelta: (request, { n }) => publishDelta(request, n % 2),
   retireDeltas: (request) => retireDeltas(request),
+  makeForm: (request, { repo, n }) => makeForm(request, pickOf(REPOS, repo), n),
+  publishStaticDelta: (request, { repo, n }) =>
+    publishStaticDelta(request, pickOf(REPOS, repo), n % 2 === 0),
+  retireStaticDeltas: (request) => retireStaticDeltas(request),
   pushCommit: (request, { repo, n, tag }) =>
     pushCommit(request, pickOf(REPOS, repo), pickOf(REFS, tag), pickOf(TREES, n)),
   deleteRef: (request, { repo, tag }) => deleteRef(request, pickOf(REPOS, repo), pickOf(REFS, tag)),
@@ -86,6 +92,9 @@ const WEIGHTS: Readonly<Record<keyof typeof OPERATIONS, number>> = {
   chunkLayer: 4,
   publishDelta: 3,
   retireDeltas: 1,
+  makeForm: 4,
+  publishStaticDelta: 3,
+  retireStaticDeltas: 1,
   pushCommit: 5,
   deleteRef: 1,
   seeDevice: 2,
@@ -116,12 +125,23 @@ const wait = (...ms: readonly number[]): fc.Arbitrary<Command> =>
   fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(...ms) });
 const short = wait(10_000, 6 * MINUTE, 0.6 * HOUR);
 
+/** An image, then its zstd:chunked form, and one of another that is there: much has to come first for one. */
+const formed: fc.Arbitrary<readonly Command[]> = fc
+  .record({ image: fc.record(picks), other: fc.nat({ max: 3 }), dies })
+  .map(({ image, other, dies: after }) => [
+    { do: 'pushImage', ...image },
+    { do: 'settle' },
+    { do: 'makeForm', ...image, n: 0 },
+    { do: 'makeForm', ...image, n: other, dies: after },
+  ]);
+
 /**
  * Something happens and gets old; then collectors run beside operations of which some do the same again,
  * so that they rely on what is just being removed.
  */
 const round: fc.Arbitrary<readonly Command[]> = fc
   .record({
+    forms: fc.oneof({ arbitrary: fc.constant([]), weight: 2 }, { arbitrary: formed, weight: 1 }),
     before: fc.array(operation, { minLength: 1, maxLength: 4 }),
     deletions: fc.array(deletion, { maxLength: 3 }),
     pause: fc.oneof({ arbitrary: wait(2 * HOUR), weight: 5 }, { arbitrary: short, weight: 1 }),
@@ -133,7 +153,7 @@ const round: fc.Arbitrary<readonly Command[]> = fc
     collections: fc.array(collection, { minLength: 1, maxLength: 2 }),
     order: fc.array(fc.nat({ max: 100 }), { minLength: 8, maxLength: 8 }),
   })
-  .map(({ before, deletions, pause, again, beside, collections, order }) => {
+  .map(({ forms, before, deletions, pause, again, beside, collections, order }) => {
     const repeated = again.map((n) => ({ ...pickOf(before, n), dies: undefined }));
     const busy: readonly Command[] = [...collections, ...repeated, ...beside];
     const shuffled = busy
@@ -141,7 +161,7 @@ const round: fc.Arbitrary<readonly Command[]> = fc
       .toSorted((a, b) => a.at - b.at)
       .map(({ command }) => command);
     const settle: Command = { do: 'settle' };
-    return [...before, settle, ...deletions, settle, pause, ...shuffled, settle];
+    return [...forms, ...before, settle, ...deletions, settle, pause, ...shuffled, settle];
   });
 
 export const commands: fc.Arbitrary<readonly Command[]> = fc

@@ -9,6 +9,8 @@ const CONCERNS = new Set<PropertyKey>([
   'layers',
   'deltas',
   'ostree',
+  'ostreeDeltas',
+  'zstdChunked',
   'fleet',
   'gc',
   'retention',

@@ -1,10 +1,10 @@
 import { checkNames } from '../../../server/oci/manifest-names.ts';
 import { mountBlob } from '../../../server/oci/mount.ts';
 import { storeManifest } from '../../../server/oci/store-manifest.ts';
-import { parseDigest, type Digest } from '../../../storage/digest.ts';
+import type { Digest } from '../../../storage/digest.ts';
 import type { RepoName, Tag } from '../../../storage/names.ts';
 import { TAGS, type Document, type Part } from './material.ts';
-import { pairOf, type Held } from './model.ts';
+import { manifestThere, type Held } from './model.ts';
 import type { Request } from './request.ts';
 import { GRACE_MS } from './world.ts';
 
@@ -81,11 +81,7 @@ export async function deleteManifest(
   n: number,
 ): Promise<void> {
   const { model } = world;
-  const there = [...model.manifests].flatMap(([key, { held }]) => {
-    const [owner, digest] = pairOf(key);
-    return held === undefined || owner !== repo ? [] : [parseDigest(digest)];
-  });
-  const digest = there[n % Math.max(1, there.length)];
+  const digest = manifestThere(model, repo, n);
   if (digest === undefined) return;
   const endRemoval = model.manifest(repo, digest).remove();
   const endTags = TAGS.map((name) => {

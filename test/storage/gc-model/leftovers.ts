@@ -1,11 +1,13 @@
 import { AUDIT_SOURCES } from '../../../storage/catalog/audit-catalog.ts';
 import { parseChunkIndex } from '../../../storage/chunk/chunk-index.ts';
-import { parseDigest, type Digest } from '../../../storage/digest.ts';
+import { digestOf, parseDigest, type Digest } from '../../../storage/digest.ts';
 import { readBlob } from '../../../storage/blob-store.ts';
 import { digestOfKey } from '../../../storage/keys.ts';
+import { blobsOfForm, blobsOfLayerForm } from './form-requests.ts';
 import { REPOS, TREES } from './material.ts';
 import { pairOf } from './model.ts';
 import { retainedTooLong } from './retained.ts';
+import { filesOfDelta } from './static-delta-requests.ts';
 import type { World } from './world.ts';
 
 const MAX_INDEX_BYTES = 1_000_000;
@@ -28,7 +30,7 @@ export async function leftovers(world: World): Promise<readonly string[]> {
 
 /** From the roots downwards, as a reader of the catalog sees it. */
 async function neededBlobs(world: World): Promise<ReadonlySet<Digest>> {
-  const { repositories, layers, deltas } = world.bare.catalog;
+  const { repositories, layers, deltas, ostreeDeltas } = world.bare.catalog;
   const needed = new Set<Digest>();
   const named = new Set<Digest>();
   for (const key of world.model.attempted) {
@@ -36,10 +38,12 @@ async function neededBlobs(world: World): Promise<ReadonlySet<Digest>> {
     const digest = parseDigest(name);
     if ((await repositories.getManifest(repo, digest)) === undefined) continue;
     needed.add(digest);
+    for (const blob of await blobsOfForm(world.bare.catalog, repo, digest)) needed.add(blob);
     for (const child of await repositories.children(repo, digest)) named.add(child.digest);
   }
   for (const digest of named) {
     needed.add(digest);
+    for (const blob of await blobsOfLayerForm(world.bare.catalog, digest)) needed.add(blob);
     const index = (await layers.get(digest))?.index;
     if (index === undefined) continue;
     needed.add(index.digest);
@@ -48,6 +52,10 @@ async function neededBlobs(world: World): Promise<ReadonlySet<Digest>> {
   }
   for (const { result } of await deltas.list({ states: ['published'], limit: 1000 })) {
     if (result !== undefined) needed.add(result.digest);
+  }
+  const states = ['building', 'published'] as const;
+  for (const row of await ostreeDeltas.list({ states, limit: 1000 })) {
+    for (const file of filesOfDelta(row)) needed.add(digestOf(file));
   }
   for (const pack of await packsOfCommits(world)) needed.add(pack);
   return needed;

@@ -36,14 +36,16 @@ function part(kind: Part['kind'], mediaType: string, bytes: Buffer): Part {
 }
 
 function document(
-  name: string,
+  content: object,
   mediaType: string,
   parts: readonly Part[],
   subject?: Digest,
 ): Document {
-  const bytes = Buffer.from(name);
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...content }));
   return { bytes, digest: digestOf(bytes), mediaType, parts, subject };
 }
+
+const descriptorOf = ({ mediaType, digest, size }: Part) => ({ mediaType, digest, size });
 
 /** Layers of which some share a file, so that packs are shared too. */
 const shared = noise(60_000, 'shared');
@@ -61,9 +63,12 @@ const FOREIGN: Part = {
 };
 
 function image(n: number, layers: readonly number[], more: readonly Part[] = []): Document {
-  const config = part('config', MEDIA_TYPES.ociConfig, Buffer.from(`config ${n}`));
-  const parts = [config, ...LAYERS.filter((_, layer) => layers.includes(layer)), ...more];
-  return document(`image ${n}`, MEDIA_TYPES.ociManifest, parts);
+  const all = [...LAYERS.filter((_, layer) => layers.includes(layer)), ...more];
+  const rootfs = { type: 'layers', diff_ids: all.map(({ digest }) => digest) };
+  const system = { os: 'linux', architecture: 'amd64', author: `image ${n}`, rootfs };
+  const config = part('config', MEDIA_TYPES.ociConfig, Buffer.from(JSON.stringify(system)));
+  const content = { config: descriptorOf(config), layers: all.map(descriptorOf) };
+  return document(content, MEDIA_TYPES.ociManifest, [config, ...all]);
 }
 
 export const IMAGES = [image(0, [0]), image(1, [0, 1]), image(2, [2]), image(3, [1], [FOREIGN])];
@@ -75,19 +80,18 @@ const childOf = ({ digest, mediaType, bytes }: Document): Part => ({
   size: bytes.length,
 });
 
-export const INDEXES = [IMAGES.slice(0, 2), IMAGES.slice(1, 3)].map((images, n) =>
-  document(`index ${n}`, MEDIA_TYPES.ociIndex, images.map(childOf)),
-);
+export const INDEXES = [IMAGES.slice(0, 2), IMAGES.slice(1, 3)].map((images) => {
+  const parts = images.map(childOf);
+  return document({ manifests: parts.map(descriptorOf) }, MEDIA_TYPES.ociIndex, parts);
+});
 
 /** A signature of each image, which may come before it. */
-export const REFERRERS = IMAGES.map((subject, n) =>
-  document(
-    `referrer ${n}`,
-    MEDIA_TYPES.ociManifest,
-    [part('layer', 'application/octet-stream', Buffer.from(`signature ${n}`))],
-    subject.digest,
-  ),
-);
+export const REFERRERS = IMAGES.map(({ digest, mediaType, bytes }, n) => {
+  const signature = part('layer', 'application/octet-stream', Buffer.from(`signature ${n}`));
+  const subject = { mediaType, digest, size: bytes.length };
+  const content = { artifactType: 'signature', layers: [descriptorOf(signature)], subject };
+  return document(content, MEDIA_TYPES.ociManifest, [signature], digest);
+});
 
 /** All that may be pushed as a manifest, by digest. */
 export const DOCUMENTS: ReadonlyMap<Digest, Document> = new Map(

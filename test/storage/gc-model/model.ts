@@ -1,5 +1,5 @@
 import type { Clock } from '../../../storage/clock.ts';
-import type { Digest } from '../../../storage/digest.ts';
+import { parseDigest, type Digest } from '../../../storage/digest.ts';
 import type { UploadId } from '../../../storage/keys.ts';
 import type { RepoName, Tag } from '../../../storage/names.ts';
 import type { OstreeRef } from '../../../storage/ostree/ref-name.ts';
@@ -13,7 +13,7 @@ export interface Held {
 }
 
 /** Something that holds others, such as a manifest: pushes do not disturb each other, deletions do. */
-class HeldFact {
+export class HeldFact {
   #held: { readonly blobs: Set<Digest>; readonly manifests: Set<Digest> } | undefined;
   #removers = 0;
   #epoch = 0;
@@ -22,6 +22,11 @@ class HeldFact {
   /** When a push of it began that was acknowledged: the last one. */
   get touchedMs(): number {
     return this.#touchedMs;
+  }
+
+  /** Changes whenever a removal begins or ends. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** Undefined while it may be gone. */
@@ -85,8 +90,12 @@ export class Model {
   /** Links of blobs that are promised for the grace period, named or not. */
   readonly links = new Map<string, Promised>();
   readonly sessions = new Map<UploadId, Promised & { readonly repo: RepoName; size: number }>();
-  /** Deltas that are offered, by their row. */
+  /** Deltas of images that are offered, by their row. */
   readonly deltas = new Map<number, HeldFact>();
+  /** Static deltas that are offered, by their row. */
+  readonly staticDeltas = new Map<number, HeldFact>();
+  /** zstd:chunked forms of manifests, promised while nothing has removed these since. */
+  readonly forms = new Map<string, { readonly epoch: number }>();
   /** Bytes of deltas that are offered no more. */
   readonly retired = new Map<Digest, Promised>();
   readonly refs = new Map<string, Register<Tree | undefined>>();
@@ -112,6 +121,10 @@ export class Model {
 
   delta(id: number): HeldFact {
     return entry(this.deltas, id, () => new HeldFact());
+  }
+
+  staticDelta(id: number): HeldFact {
+    return entry(this.staticDeltas, id, () => new HeldFact());
   }
 
   tag(repo: RepoName, tag: Tag): Register<Digest | undefined> {
@@ -152,6 +165,15 @@ export function pairKey(repo: RepoName, name: string): string {
 export function pairOf(key: string): readonly [repo: RepoName, name: string] {
   const [repo = '', name = ''] = key.split(' ');
   return [repo as RepoName, name];
+}
+
+/** One of the manifests that the repository is sure to have, counted round and round. */
+export function manifestThere(model: Model, repo: RepoName, n: number): Digest | undefined {
+  const there = [...model.manifests].flatMap(([key, { held }]) => {
+    const [owner, digest] = pairOf(key);
+    return held === undefined || owner !== repo ? [] : [parseDigest(digest)];
+  });
+  return there[n % Math.max(1, there.length)];
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {

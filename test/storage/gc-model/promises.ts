@@ -2,6 +2,7 @@ import { AUDIT_SOURCES } from '../../../storage/catalog/audit-catalog.ts';
 import { parseDigest, type Digest } from '../../../storage/digest.ts';
 import type { RepoName, Tag } from '../../../storage/names.ts';
 import { pairOf } from './model.ts';
+import { blobsOfForm } from './form-requests.ts';
 import type { Tree } from './material.ts';
 import type { World } from './world.ts';
 
@@ -13,6 +14,7 @@ export async function brokenPromises(world: World): Promise<readonly string[]> {
     await lostSessions(world),
     await wrongTags(world),
     await lostDeltas(world),
+    await lostForms(world),
     await lostCommits(world),
     await rowsWithoutBytes(world),
   ];
@@ -80,13 +82,31 @@ async function wrongTags(world: World): Promise<readonly string[]> {
 
 async function lostDeltas(world: World): Promise<readonly string[]> {
   const lost: string[] = [];
-  const offered = [...world.model.deltas.values()].flatMap(({ held }) => held?.blobs ?? []);
+  const { deltas, staticDeltas } = world.model;
+  const facts = [...deltas.values(), ...staticDeltas.values()];
+  const offered = facts.flatMap(({ held }) => held?.blobs ?? []);
   for (const digest of offered) {
     if (!(await hasBytes(world, digest))) lost.push(`delta ${digest}`);
   }
   for (const [digest, { untilMs }] of world.model.retired) {
     if (untilMs <= world.clock.nowMs) continue;
     if (!(await hasBytes(world, digest))) lost.push(`delta ${digest}, retired lately`);
+  }
+  return lost;
+}
+
+async function lostForms(world: World): Promise<readonly string[]> {
+  const { model, bare } = world;
+  const lost: string[] = [];
+  for (const [key, { epoch }] of model.forms) {
+    const [repo, name] = pairOf(key);
+    const fact = model.manifest(repo, parseDigest(name));
+    if (fact.held === undefined || fact.epoch !== epoch) continue;
+    const blobs = await blobsOfForm(bare.catalog, repo, parseDigest(name));
+    if (blobs.length === 0) lost.push(`form of ${key}`);
+    for (const digest of blobs) {
+      if (!(await hasBytes(world, digest))) lost.push(`${digest} of the form of ${key}`);
+    }
   }
   return lost;
 }
