@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'minio';
 
 import { makeScratch } from '../scratch.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../free-port.ts';
 
 /** A MinIO server of one's own, on loopback, with a fresh folder. */
 export interface MinioServer {

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 
 import { makeScratch } from '../scratch.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../free-port.ts';
 
 /** Where Debian has its versions' programs, which are not on the PATH. */
 const DEBIAN = '/usr/lib/postgresql';

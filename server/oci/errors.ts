@@ -112,7 +112,6 @@ export function toOciError(error: unknown, missing: OciErrorCode): OciError {
   return new OciError('UNKNOWN', 'the registry failed', { cause: error });
 }
 
-/** Messages of faults on our side may name paths and hosts: they go to the log only. */
 function fromStorage(error: StorageError, missing: OciErrorCode): OciError {
   const mapped = FROM_STORAGE[error.code];
   const code = mapped === 'subject' ? missing : mapped;
@@ -120,8 +119,14 @@ function fromStorage(error: StorageError, missing: OciErrorCode): OciError {
   if (status < 500) {
     return new OciError(code, error.message, { status, cause: error, detail: error.detail });
   }
-  const message = status === 507 ? 'the registry is full' : 'the registry failed: try again later';
+  const message = messageOfFault(error);
   return new OciError(code, message, { status, headers: RETRY_AFTER, cause: error });
+}
+
+/** Messages of faults on our side may name paths and hosts: they go to the log only. */
+function messageOfFault({ code, message, detail }: StorageError): string {
+  if (code === 'no_space') return 'the registry is full';
+  return detail['beingCollected'] === true ? message : 'the registry failed: try again later';
 }
 
 /** Sends `{"errors":[{code,message,detail}]}`. */

@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { freePort } from '../../bench/free-port.ts';
 import { writeSmallRelease } from '../clients/oci-image.ts';
 import { needTool } from '../clients/require.ts';
 import { blocksOf, TypedCommands } from './typed-commands.ts';
@@ -49,14 +48,4 @@ describe.skipIf(minio === undefined)('docs/operate.md', () => {
 async function onFreePorts(script: string): Promise<string> {
   const [origin, store] = [await freePort(), await freePort()];
   return script.replaceAll(':8480', `:${origin}`).replaceAll(':9000', `:${store}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

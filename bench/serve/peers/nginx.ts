@@ -5,7 +5,8 @@ import type { Digest } from '../../../storage/digest.ts';
 import type { Tool } from '../../tools.ts';
 import { fileName } from '../content.ts';
 import { TLS_VERSION } from '../tls-files.ts';
-import { freePort, startChild } from './child-server.ts';
+import { freePort } from '../../free-port.ts';
+import { startChild } from './child-server.ts';
 import type { Peer, StartOptions } from './peer.ts';
 
 /**

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 
 import type { Digest } from '../../../storage/digest.ts';
 import { REPOSITORY } from '../push.ts';
-import { freePort, startChild } from './child-server.ts';
+import { freePort } from '../../free-port.ts';
+import { startChild } from './child-server.ts';
 import type { RunningPeer, StartOptions } from './peer.ts';
 
 /** Where a registry has its blobs. */

@@ -114,6 +114,6 @@ function beingRemoved(digest: Digest): StorageError {
   return new StorageError(
     'unavailable',
     `garbage collection is removing ${digest}, which nothing named: push it again`,
-    { detail: { digest } },
+    { detail: { digest, beingCollected: true } },
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 
-import { freePort } from '../../../bench/nodes/free-port.ts';
+import { freePort } from '../../../bench/free-port.ts';
 import { DEVICE_HEADER } from '../../../delta/agent/protocol.ts';
 import { Contract, loadContract } from '../../../server/http/validate.ts';
 import type { DeviceEvent } from '../../../storage/catalog/fleet-catalog.ts';

@@ -210,6 +210,31 @@ describe('manifests', () => {
     expect(await refusal(put)).toBe('404 MANIFEST_BLOB_UNKNOWN');
   });
 
+  it('says so when the collector is taking a blob, and takes the push once it has ended', async () => {
+    const { gc } = registry.catalog;
+    const layer = describeBlob(OCI_LAYER, 'a layer that nothing named');
+    const bytes = jsonBytes(await client.makeImage('collected', { layers: [layer] }));
+    const { digest } = layer;
+    const cutoff = { unnamedBeforeMs: 0, retiredBeforeMs: 0, keptCommits: 1, liveSinceMs: 0 };
+    const untilMs = Date.now() + 60_000;
+    expect((await gc.condemn([digest], cutoff, untilMs)).size).toBe(1);
+    const put = await client.putManifest('collected', bytes);
+    expect(put.headers.get('retry-after')).toBe('5');
+    expect([put.status, await put.json()]).toMatchObject([
+      503,
+      {
+        errors: [
+          {
+            code: 'UNAVAILABLE',
+            message: `garbage collection is removing ${digest}, which nothing named: push it again`,
+          },
+        ],
+      },
+    ]);
+    await gc.settle([], [digest], untilMs, Date.now());
+    expect((await client.putManifest('collected', bytes)).status).toBe(201);
+  });
+
   it('takes a blob in an index, but no manifest that was pushed as a blob', async () => {
     const image = jsonBytes(await client.makeImage('as a blob'));
     await client.pushBlob(image);
