@@ -1,10 +1,10 @@
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { DeltaPair, DeltaResult } from '../storage/catalog/delta-catalog.ts';
 import type { LayerCatalog } from '../storage/catalog/layer-catalog.ts';
+import { fileBytes } from '../storage/file-bytes.ts';
 import type { IoOptions } from '../storage/object-store.ts';
 import { buildImageDelta, type BuildReport } from './build.ts';
 import type { BsdiffLoad } from './codecs/bsdiff-process.ts';
@@ -30,6 +30,9 @@ export interface MadeDelta {
   readonly isSmaller: boolean;
 }
 
+/** Of a delta on its way into the store. */
+const PIECE_BYTES = 64 * 1024;
+
 /** Builds and proves the delta of one pair; stores its bytes if it is smaller than what it replaces. */
 export async function makeDelta(
   deps: MakeDeltaDeps,
@@ -54,7 +57,7 @@ export async function makeDelta(
     const { digest, size, ramBytes, codecs } = report;
     const fullSize = sizeWithout(oldImage, newImage);
     const isSmaller = size < fullSize;
-    if (isSmaller) await blobs.put(digest, createReadStream(output), { size, signal });
+    if (isSmaller) await blobs.put(digest, fileBytes(output, PIECE_BYTES), { size, signal });
     return { result: { digest, size, fullSize, ramBytes, buildMs, applyMs, codecs }, isSmaller };
   } finally {
     await from.close();

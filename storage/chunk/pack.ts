@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,6 +6,7 @@ import type { BlobStore } from '../blob-store.ts';
 import { DigestHasher, type Digest } from '../digest.ts';
 import { fromErrno } from '../durable.ts';
 import { isStorageError, StorageError } from '../errors.ts';
+import { fileBytes } from '../file-bytes.ts';
 import type { IoOptions } from '../object-store.ts';
 import { PassingBuffers } from '../passing-buffers.ts';
 
@@ -84,16 +84,9 @@ export class PackWriter {
   ): Promise<{ readonly digest: Digest; readonly size: number; readonly created: boolean }> {
     const { size } = this.#hasher;
     const digest = this.#hasher.digest();
-    const source = createReadStream(this.#path, { highWaterMark: PIECE_BYTES });
-    try {
-      const { created } = await blobs.put(digest, new PassingBuffers().through(source), {
-        size,
-        signal: options.signal,
-      });
-      return { digest, size, created };
-    } finally {
-      source.destroy();
-    }
+    const source = new PassingBuffers().through(fileBytes(this.#path, PIECE_BYTES));
+    const { created } = await blobs.put(digest, source, { size, signal: options.signal });
+    return { digest, size, created };
   }
 
   /** Removes the scratch file; safe at any time and more than once. */
