@@ -1,7 +1,7 @@
 import type { Digest } from '../digest.ts';
 import type { OstreeObjectName } from '../ostree/object-name.ts';
 import type { RepoName } from '../names.ts';
-import type { ChunkedLayer, ChunkRow, LayerRow } from './layer-catalog.ts';
+import type { ChunkedLayer, ChunkRow, LayerRow, StoredBlob } from './layer-catalog.ts';
 import type { ManifestChild, ManifestRow } from './repository-catalog.ts';
 
 /** A row that names another row which is not there. */
@@ -35,7 +35,7 @@ export interface RepoManifest {
 /** Where chunks lie from now on. */
 export interface MovedChunks {
   readonly from: Digest;
-  readonly to: { readonly digest: Digest; readonly size: number };
+  readonly to: StoredBlob;
   /** All in the pack `to`. */
   readonly chunks: readonly ChunkRow[];
 }
@@ -49,7 +49,7 @@ export interface RepairCatalog {
    * which is gone counts as missing afterwards, so that it is pushed again.
    */
   removeDangling(row: DanglingRow): Promise<void>;
-  /** Adds the row of a pack that is in the store. */
+  /** Adds the row of a pack that is in the store; `unavailable` while a collector removes it. */
   restorePack(pack: Digest, size: number): Promise<void>;
   /** Tells servers that the blob's bytes are gone: what they remember of it counts no more. */
   noteLost(digest: Digest, rememberUntilMs: number): Promise<void>;
@@ -86,7 +86,7 @@ export interface RepairCatalog {
   ostreePlaces(pack: Digest): Promise<readonly ChunkRow[]>;
   /** Any other place of a chunk. */
   otherPlaces(chunk: Digest, than: Digest): Promise<readonly ChunkRow[]>;
-  /** OSTree objects find those chunks in another pack from now on, and so do layers to come. */
+  /** OSTree objects find those chunks in another pack from now on, and so do layers to come; `unavailable` while a collector removes it. */
   moveChunks(moved: MovedChunks): Promise<void>;
   /** Bytes of an OSTree object's content; undefined when it is not stored. */
   contentSize(name: OstreeObjectName): Promise<number | undefined>;

@@ -1,15 +1,13 @@
 import { AUDIT_SOURCES, type AuditSource } from '../catalog/audit-catalog.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import { BlobStore } from '../blob-store.ts';
-import type { DanglingRow, RepoManifest } from '../catalog/repair-catalog.ts';
-import type { LayerRow } from '../catalog/layer-catalog.ts';
+import type { DanglingRow } from '../catalog/repair-catalog.ts';
 import type { Digest } from '../digest.ts';
 import { checkAborted } from '../durable.ts';
 import { lookAtBytes } from './bytes.ts';
-import { factsOfLayer, faultOfRows } from './layers.ts';
+import { DescribedCheck } from './described.ts';
 import { blobFolders, blobKey, digestOfKey } from '../keys.ts';
 import type { FoundFault, FsckFault, FsckFaultKind } from './fault.ts';
-import { factsOfManifest, faultOfManifest, type ManifestReader } from './manifests.ts';
+import type { ManifestReader } from './manifests.ts';
 import { OstreeCheck, type OstreeCheckReport } from './ostree.ts';
 import type { StoreRepair } from './repair.ts';
 import type { IoOptions, ObjectStore } from '../object-store.ts';
@@ -67,7 +65,6 @@ export async function checkStore(options: FsckOptions): Promise<FsckReport> {
 class Check {
   readonly #options: FsckOptions;
   readonly #faults = new Map<string, FoundFault>();
-  readonly #blobs: BlobStore;
   #objects = 0;
   #bytes = 0;
   #rows = 0;
@@ -75,7 +72,6 @@ class Check {
 
   constructor(options: FsckOptions) {
     this.#options = options;
-    this.#blobs = new BlobStore(options.objects);
   }
 
   async run(): Promise<FsckReport> {
@@ -90,14 +86,11 @@ class Check {
       this.#options.onProgress?.((folders.length + n + 1) / steps);
     }
     await this.#checkReferences();
-    if (!this.#options.quick) {
-      await this.#checkLayers();
-      await this.#checkManifests();
-    }
-    const absent = await this.#findAbsent();
     const note = (fault: FoundFault): void => {
       if (!this.#faults.has(keyOf(fault))) this.#note(fault);
     };
+    if (!this.#options.quick) await new DescribedCheck({ ...this.#options, note }).run();
+    const absent = await this.#findAbsent();
     const ostree = await new OstreeCheck({ ...this.#options, note }).run();
     this.#options.onProgress?.(1);
     return {
@@ -154,63 +147,6 @@ class Check {
     return reference === 'manifest_children to manifests'
       ? `a manifest of ${first}`
       : 'nothing that is named';
-  }
-
-  async #checkLayers(): Promise<void> {
-    const { catalog, signal } = this.#options;
-    let after: Digest | undefined;
-    for (;;) {
-      const page = await catalog.audit.repair.chunkedLayers(after, PAGE);
-      for (const layer of page) {
-        checkAborted(signal, 'check of the store');
-        await this.#checkLayer(layer);
-      }
-      after = page.at(-1)?.digest;
-      if (page.length < PAGE) return;
-    }
-  }
-
-  async #checkLayer(layer: LayerRow): Promise<void> {
-    const { catalog, signal } = this.#options;
-    const facts = await factsOfLayer(this.#blobs, layer, { signal });
-    if (facts === undefined) return;
-    const affects = await faultOfRows(catalog, layer, facts);
-    if (affects === undefined) return;
-    // A layer that was chunked anew meanwhile has another index, or will.
-    const now = await catalog.layers.get(layer.digest);
-    if (now?.index?.digest !== layer.index?.digest) return;
-    const about = { type: 'layer', layer: layer.digest } as const;
-    this.#note({ kind: 'wrong_row', subject: `layer ${layer.digest}`, affects, about });
-  }
-
-  async #checkManifests(): Promise<void> {
-    const { catalog, readManifest, signal } = this.#options;
-    if (readManifest === undefined) return;
-    let after: RepoManifest | undefined;
-    for (;;) {
-      const page = await catalog.audit.repair.manifests(after, PAGE);
-      for (const manifest of page) {
-        checkAborted(signal, 'check of the store');
-        await this.#checkManifest(manifest, readManifest);
-      }
-      after = page.at(-1);
-      if (page.length < PAGE) return;
-    }
-  }
-
-  async #checkManifest(manifest: RepoManifest, read: ManifestReader): Promise<void> {
-    const { repositories } = this.#options.catalog;
-    const { signal } = this.#options;
-    const { repo, row } = manifest;
-    const facts = await factsOfManifest(this.#blobs, row, read, { signal });
-    if (facts === undefined) return;
-    const affects = faultOfManifest(row, await repositories.children(repo, row.digest), facts);
-    if (affects === undefined) return;
-    // Deleted since its page was read, it has lost its rows as it should.
-    if ((await repositories.getManifest(repo, row.digest)) === undefined) return;
-    const subject = `manifest ${repo}@${row.digest}`;
-    const about = { type: 'manifest', manifest, facts } as const;
-    this.#note({ kind: 'wrong_row', subject, affects, about });
   }
 
   async #checkRows(source: AuditSource): Promise<void> {

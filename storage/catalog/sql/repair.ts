@@ -6,7 +6,7 @@ import type { OstreeObjectName } from '../../ostree/object-name.ts';
 import type { ChunkedLayer, ChunkRow, LayerRow } from '../layer-catalog.ts';
 import type { DanglingRow, MovedChunks, RepairCatalog, RepoManifest } from '../repair-catalog.ts';
 import type { ManifestChild, ManifestRow } from '../repository-catalog.ts';
-import { CONDEMNED, nameChildren } from './condemned.ts';
+import { CONDEMNED, nameChildren, nameStored } from './condemned.ts';
 import { batches, type SqlContext } from './context.ts';
 import { addChunks, addLayerPacks, addPack } from './layer-chunks.ts';
 import { toLayer } from './layers.ts';
@@ -42,7 +42,11 @@ export class SqlRepair implements RepairCatalog {
   }
 
   async restorePack(digest: Digest, size: number): Promise<void> {
-    await this.#context.db.transaction().execute((tx) => addPack(tx, { digest, size }));
+    const { db, clock } = this.#context;
+    await db.transaction().execute(async (tx) => {
+      await nameStored(tx, [{ digest }], clock());
+      await addPack(tx, { digest, size });
+    });
   }
 
   async noteLost(digest: Digest, rememberUntilMs: number): Promise<void> {
@@ -261,7 +265,9 @@ export class SqlRepair implements RepairCatalog {
   }
 
   async moveChunks({ from, to, chunks }: MovedChunks): Promise<void> {
-    await this.#context.db.transaction().execute(async (tx) => {
+    const { db, clock } = this.#context;
+    await db.transaction().execute(async (tx) => {
+      await nameStored(tx, [to], clock());
       await addPack(tx, to);
       await addChunks(tx, { newChunks: chunks });
       for (const { digest, pack, offset, length } of chunks) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 
 import { IMAGES, INDEXES, pickOf, REFERRERS, REFS, REPOS, TAGS, TREES } from './material.ts';
+import { checkBeside } from './check-requests.ts';
 import { makeForm } from './form-requests.ts';
 import { deleteManifest, deleteTag, pushDocument } from './image-requests.ts';
 import { updateDevice } from './fleet-requests.ts';
@@ -44,6 +45,7 @@ const OPERATIONS = {
   retain: (request) => retainByPolicy(request),
   sweepUploads: (request) => sweepUploads(request),
   collect: (request) => collect(request),
+  check: (request, { n }) => checkBeside(request, n % 2 === 0),
 } satisfies Record<string, (request: Request, picks: Picks) => Promise<void>>;
 
 interface Picks {
@@ -62,9 +64,9 @@ export interface Operation extends Picks {
 export type Command =
   Operation | { readonly do: 'wait'; readonly ms: number } | { readonly do: 'settle' };
 
-/** A collector may be on its way for long; all else is a request, which ends within minutes. */
+/** What looks at the whole store may be on its way for long; all else is a request, which ends within minutes. */
 export function isCollector({ do: name }: Operation): boolean {
-  return name === 'collect' || name === 'sweepUploads' || name === 'retain';
+  return ['collect', 'sweepUploads', 'retain', 'check'].includes(name);
 }
 
 export function perform(operation: Operation, request: Request): Promise<void> {
@@ -102,6 +104,7 @@ const WEIGHTS: Readonly<Record<keyof typeof OPERATIONS, number>> = {
   retain: 3,
   sweepUploads: 1,
   collect: 7,
+  check: 3,
 };
 
 const weighted = Object.keys(WEIGHTS).map((name) => ({
@@ -112,7 +115,7 @@ const picks = { repo: fc.nat({ max: 1 }), n: fc.nat({ max: 3 }), tag: fc.nat({ m
 const dies = fc.option(fc.nat({ max: 15 }), { nil: undefined, freq: 5 });
 const operation: fc.Arbitrary<Operation> = fc.record({ do: fc.oneof(...weighted), ...picks, dies });
 const collection: fc.Arbitrary<Operation> = fc.record({
-  do: fc.constantFrom('collect' as const, 'collect' as const, 'retain' as const),
+  do: fc.constantFrom('collect' as const, 'collect' as const, 'retain' as const, 'check' as const),
   ...picks,
   dies,
 });

@@ -14,6 +14,7 @@ const CONCERNS = new Set<PropertyKey>([
   'fleet',
   'gc',
   'retention',
+  'audit',
 ]);
 
 /** A store each of whose operations waits at the gate first; a listing waits once it has found something. */
@@ -65,6 +66,7 @@ function gatedConcern(concern: object, gate: Gate): object {
   return new Proxy(concern, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name);
+      if (isObject(method)) return gatedConcern(method, gate);
       if (typeof method !== 'function') return method;
       return async (...args: readonly unknown[]): Promise<unknown> => {
         await gate(String(name));

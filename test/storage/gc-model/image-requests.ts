@@ -1,4 +1,6 @@
+import { readManifestDocument } from '../../../server/oci/manifest-document.ts';
 import { checkNames } from '../../../server/oci/manifest-names.ts';
+import { compileManifestSchemas } from '../../../server/oci/manifest-schema.ts';
 import { mountBlob } from '../../../server/oci/mount.ts';
 import { storeManifest } from '../../../server/oci/store-manifest.ts';
 import type { Digest } from '../../../storage/digest.ts';
@@ -7,6 +9,8 @@ import { TAGS, type Document, type Part } from './material.ts';
 import { manifestThere, type Held } from './model.ts';
 import type { Request } from './request.ts';
 import { GRACE_MS } from './world.ts';
+
+const SCHEMAS = compileManifestSchemas();
 
 export interface PushOptions {
   readonly repo: RepoName;
@@ -23,7 +27,7 @@ export async function pushDocument(
 ): Promise<void> {
   const { world, stores, onEnd } = request;
   const { repo, tag } = options;
-  const { bytes, digest, mediaType, parts, subject } = document;
+  const { bytes, digest, mediaType, parts } = document;
   const endPush = world.model.manifest(repo, digest).push(world.clock.nowMs);
   const endTag = tag && world.model.tag(repo, tag).write();
   const told: { held?: Held } = {};
@@ -32,9 +36,9 @@ export async function pushDocument(
     endTag?.(acknowledged ? { is: digest } : undefined);
   });
   for (const part of parts) await pushBlob(request, part, options);
-  const names = parts.map(({ kind, ...descriptor }) => ({ kind, descriptor }));
+  const { names, ...facts } = readManifestDocument(bytes, mediaType, SCHEMAS);
   const { children, absent } = await checkNames(stores, repo, names, {});
-  const row = { digest, mediaType, size: bytes.length, subject };
+  const row = { digest, size: bytes.length, ...facts };
   await storeManifest(stores, repo, { bytes, row, children }, tag);
   const there = (kinds: readonly Part['kind'][]): Digest[] =>
     children

@@ -89,8 +89,12 @@ export const INDEXES = [IMAGES.slice(0, 2), IMAGES.slice(1, 3)].map((images) => 
 export const REFERRERS = IMAGES.map(({ digest, mediaType, bytes }, n) => {
   const signature = part('layer', 'application/octet-stream', Buffer.from(`signature ${n}`));
   const subject = { mediaType, digest, size: bytes.length };
-  const content = { artifactType: 'signature', layers: [descriptorOf(signature)], subject };
-  return document(content, MEDIA_TYPES.ociManifest, [signature], digest);
+  const config = part('config', 'application/vnd.oci.empty.v1+json', Buffer.from('{}'));
+  const content = {
+    artifactType: 'application/vnd.example.signature',
+    ...{ config: descriptorOf(config), layers: [descriptorOf(signature)], subject },
+  };
+  return document(content, MEDIA_TYPES.ociManifest, [config, signature], digest);
 });
 
 /** All that may be pushed as a manifest, by digest. */

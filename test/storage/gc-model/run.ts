@@ -3,6 +3,7 @@ import { OciError } from '../../../server/oci/errors.ts';
 import { checkStore } from '../../../storage/fsck/check.ts';
 import { Actor, type Ending } from './actor.ts';
 import { isCollector, perform, type Command, type Operation } from './commands.ts';
+import { readManifest } from './check-requests.ts';
 import { leftovers } from './leftovers.ts';
 import { pickOf } from './material.ts';
 import { brokenPromises } from './promises.ts';
@@ -75,7 +76,7 @@ export class Run {
     await collect(request);
     await this.#check('once all is collected');
     const { objects, catalog } = world.bare;
-    const { faults } = await checkStore({ objects, catalog, quick: false });
+    const { faults } = await checkStore({ objects, catalog, quick: false, readManifest });
     if (faults.length > 0) throw new Error(`fsck: ${JSON.stringify(faults)}`);
     const left = await leftovers(world);
     if (left.length > 0) throw new Error(`immortal: ${left.join(', ')}`);

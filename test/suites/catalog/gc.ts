@@ -232,6 +232,23 @@ export function gcSuite(setup: CatalogUnderTest): void {
       for (const attempt of attempts) await attempt();
     });
 
+    test('nor do repairs name a pack that is being removed', async () => {
+      const { catalog, clock } = await setup();
+      const { repair } = catalog.audit;
+      const to = { digest: named('pack'), size: 1 };
+      await catalog.gc.condemn([to.digest], cutoffAt(clock.nowMs), clock.nowMs + 1000);
+      const attempts = [
+        () => repair.restorePack(to.digest, to.size),
+        () => repair.moveChunks({ from: named('lost'), to, chunks: [chunk('c', 'pack')] }),
+      ];
+      for (const attempt of attempts) {
+        await expect(attempt()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+      }
+      clock.nowMs += 1000;
+      for (const attempt of attempts) await attempt();
+      expect(await catalog.layers.findChunks([named('c')])).toEqual([chunk('c', 'pack')]);
+    });
+
     test('a removed blob is remembered until it is stored anew and linked again', async () => {
       const { catalog, clock } = await setup();
       const { repositories, gc } = catalog;
