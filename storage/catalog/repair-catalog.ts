@@ -86,7 +86,10 @@ export interface RepairCatalog {
   ostreePlaces(pack: Digest): Promise<readonly ChunkRow[]>;
   /** Any other place of a chunk. */
   otherPlaces(chunk: Digest, than: Digest): Promise<readonly ChunkRow[]>;
-  /** OSTree objects find those chunks in another pack from now on, and so do layers to come; `unavailable` while a collector removes it. */
+  /**
+   * OSTree objects find those chunks in another pack from now on, and so do layers to come; `unavailable`
+   * while a collector removes it.
+   */
   moveChunks(moved: MovedChunks): Promise<void>;
   /** Bytes of an OSTree object's content; undefined when it is not stored. */
   contentSize(name: OstreeObjectName): Promise<number | undefined>;

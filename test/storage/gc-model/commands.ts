@@ -128,7 +128,7 @@ const wait = (...ms: readonly number[]): fc.Arbitrary<Command> =>
   fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(...ms) });
 const short = wait(10_000, 6 * MINUTE, 0.6 * HOUR);
 
-/** An image, then its zstd:chunked form, and one of another that is there: much has to come first for one. */
+/** An image, then two forms of what is there: a form alone would rarely find a manifest. */
 const formed: fc.Arbitrary<readonly Command[]> = fc
   .record({ image: fc.record(picks), other: fc.nat({ max: 3 }), dies })
   .map(({ image, other, dies: after }) => [

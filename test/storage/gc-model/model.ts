@@ -13,7 +13,7 @@ export interface Held {
 }
 
 /** Something that holds others, such as a manifest: pushes do not disturb each other, deletions do. */
-export class HeldFact {
+class HeldFact {
   #held: { readonly blobs: Set<Digest>; readonly manifests: Set<Digest> } | undefined;
   #removers = 0;
   #epoch = 0;
