@@ -2,6 +2,7 @@ import { CompiledQuery, type DatabaseConnection, type QueryResult } from 'kysely
 import type { PoolClient, QueryResult as PgResult } from 'pg';
 
 import { StorageError } from '../../errors.ts';
+import type { ClockCheck } from './clock-check.ts';
 import { mapPostgresError } from './errors.ts';
 import { retryRaced } from './retry.ts';
 
@@ -11,10 +12,20 @@ export const TAKE_TURN = CompiledQuery.raw('lock table catalog_turns in exclusiv
 /** Statements that remove what `Catalog.removalEpoch` tells of; the triggers are on the same. */
 const REMOVES =
   /^(?:delete from "(?:repo_blobs|ostree_repo_objects)"|(?:insert into|update) "condemned")/;
+/** Statements that ask whether a blob is being removed, or say so: by the clock of this machine. */
+const CONDEMNS = /^(?:select .* from "condemned"|insert into "condemned")/s;
 /** Statements that change nothing. */
 const READS = /^\s*(?:select|with)\b(?!.*\b(?:insert|update|delete)\b)/is;
 /** For all others the driver's count of rows is that of rows read. */
 const COUNTED = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+export interface ConnectionDeps {
+  /** Names the database in errors. */
+  readonly where: string;
+  /** Called once a transaction with a removal has ended. */
+  readonly onRemoved: () => void;
+  readonly clockCheck: ClockCheck;
+}
 
 /**
  * A pooled connection. A statement that changes rows and stands alone is a serializable transaction as
@@ -24,14 +35,16 @@ export class PostgresConnection implements DatabaseConnection {
   readonly #client: PoolClient;
   readonly #where: string;
   readonly #onRemoved: () => void;
+  readonly #clockCheck: ClockCheck;
   #inTransaction = false;
   #removed = false;
   #isBroken = false;
 
-  constructor(client: PoolClient, where: string, onRemoved: () => void) {
+  constructor(client: PoolClient, { where, onRemoved, clockCheck }: ConnectionDeps) {
     this.#client = client;
     this.#where = where;
     this.#onRemoved = onRemoved;
+    this.#clockCheck = clockCheck;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -96,10 +109,18 @@ export class PostgresConnection implements DatabaseConnection {
   }
 
   async #query<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (CONDEMNS.test(query.sql)) await this.#clockCheck.check(() => this.#now());
     const { rows, command, rowCount } = await this.#run(query.sql, query.parameters);
     const count = rowCount ?? 0;
     if (count > 0 && REMOVES.test(query.sql)) this.#removed = true;
     return { rows: rows as R[], ...(COUNTED.has(command) && { numAffectedRows: BigInt(count) }) };
+  }
+
+  async #now(): Promise<number> {
+    const { rows } = await this.#run(
+      'select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms',
+    );
+    return Number((rows as readonly { readonly now_ms: unknown }[])[0]?.now_ms);
   }
 
   async #run(text: string, parameters: readonly unknown[] = []): Promise<PgResult> {

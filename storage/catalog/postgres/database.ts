@@ -12,7 +12,8 @@ import {
 import { Pool } from 'pg';
 
 import type { Migration } from '../migration.ts';
-import { PostgresConnection, TAKE_TURN } from './connection.ts';
+import { ClockCheck } from './clock-check.ts';
+import { PostgresConnection, TAKE_TURN, type ConnectionDeps } from './connection.ts';
 import { mapPostgresError } from './errors.ts';
 import { connectionOptions, describeLocation, type PostgresLocation } from './location.ts';
 import { migratePostgres } from './migrate.ts';
@@ -46,7 +47,8 @@ export async function openPostgres<Schema>(
   // An idle connection that breaks leaves the pool; who needs one makes another.
   pool.on('error', () => undefined);
   const removals = new Removals(options);
-  const db = new SerializableKysely<Schema>(pool, where, removals.bump);
+  const clockCheck = new ClockCheck(where);
+  const db = new SerializableKysely<Schema>(pool, { where, onRemoved: removals.bump, clockCheck });
   try {
     await migratePostgres(pool, where, migrations);
   } catch (error) {
@@ -60,8 +62,8 @@ export async function openPostgres<Schema>(
 class SerializableKysely<Schema> extends Kysely<Schema> {
   readonly #pool: Pool;
 
-  constructor(pool: Pool, where: string, onRemoved: () => void) {
-    super({ dialect: new PostgresDialect(pool, where, onRemoved) });
+  constructor(pool: Pool, deps: ConnectionDeps) {
+    super({ dialect: new PostgresDialect(pool, deps) });
     this.#pool = pool;
   }
 
@@ -87,17 +89,15 @@ class SerializableKysely<Schema> extends Kysely<Schema> {
 
 class PostgresDialect implements Dialect {
   readonly #pool: Pool;
-  readonly #where: string;
-  readonly #onRemoved: () => void;
+  readonly #deps: ConnectionDeps;
 
-  constructor(pool: Pool, where: string, onRemoved: () => void) {
+  constructor(pool: Pool, deps: ConnectionDeps) {
     this.#pool = pool;
-    this.#where = where;
-    this.#onRemoved = onRemoved;
+    this.#deps = deps;
   }
 
   createDriver(): Driver {
-    return new PostgresDriver(this.#pool, this.#where, this.#onRemoved);
+    return new PostgresDriver(this.#pool, this.#deps);
   }
 
   createQueryCompiler(): PostgresQueryCompiler {
@@ -115,22 +115,20 @@ class PostgresDialect implements Dialect {
 
 class PostgresDriver implements Driver {
   readonly #pool: Pool;
-  readonly #where: string;
-  readonly #onRemoved: () => void;
+  readonly #deps: ConnectionDeps;
 
-  constructor(pool: Pool, where: string, onRemoved: () => void) {
+  constructor(pool: Pool, deps: ConnectionDeps) {
     this.#pool = pool;
-    this.#where = where;
-    this.#onRemoved = onRemoved;
+    this.#deps = deps;
   }
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<PostgresConnection> {
     try {
-      return new PostgresConnection(await this.#pool.connect(), this.#where, this.#onRemoved);
+      return new PostgresConnection(await this.#pool.connect(), this.#deps);
     } catch (error) {
-      throw mapPostgresError(error, this.#where);
+      throw mapPostgresError(error, this.#deps.where);
     }
   }
 

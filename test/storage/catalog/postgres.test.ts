@@ -78,6 +78,30 @@ describe.skipIf(bin === undefined)('PostgreSQL', () => {
       expect(await layers.findChunks([named('c')])).toMatchObject([{ offset: 30, length: 10 }]);
     });
 
+    test.each([
+      [45_000, 'seconds ahead of'],
+      [-45_000, 'seconds behind'],
+    ])('a machine whose clock is %i ms apart neither names nor collects', async (apart, said) => {
+      const { repositories, layers, gc } = await open(await server.makeDatabase(template));
+      const right = Date.now.bind(Date);
+      const wrong = vi.spyOn(Date, 'now').mockImplementation(() => right() + apart);
+      onTestFinished(() => {
+        wrong.mockRestore();
+      });
+      const cutoff = { unnamedBeforeMs: 0, retiredBeforeMs: 0, keptCommits: 1, liveSinceMs: 0 };
+      const attempts = [
+        () => repositories.linkBlob(REPO, named('blob'), 1),
+        () => gc.condemn([named('other')], cutoff, Date.now() + 1000),
+      ];
+      const refused = { code: 'unavailable', message: expect.stringContaining(said) as string };
+      for (const attempt of attempts) await expect(attempt()).rejects.toMatchObject(refused);
+      // All else goes on.
+      await layers.ensure(named('layer'), 'tar');
+      expect(await repositories.hasBlob(REPO, named('blob'))).toBe(false);
+      wrong.mockRestore();
+      for (const attempt of attempts) await attempt();
+    });
+
     test('names are in the order of their bytes, whatever the database says', async () => {
       const { repositories } = await open(await server.makeDatabase(template));
       const names = ['a-b', 'a.b', 'a/b', 'ab', 'a_b', 'b'];
