@@ -51,7 +51,10 @@ export interface OstreeLinkPlace {
 export interface GcCatalog {
   /** How many rows {@link prune} would remove in all. */
   prunable(cutoff: GcCutoff): Promise<GcRows>;
-  /** Removes at most `limit` rows of each kind but OSTree's links and objects; zeros when nothing is left. */
+  /**
+   * Removes at most `limit` rows of each kind but OSTree's links and objects, a quarter as many packs, whose
+   * chunks go along; zeros when nothing is left.
+   */
   prune(cutoff: GcCutoff, limit: number): Promise<Omit<GcRows, 'ostreeLinks' | 'ostreeObjects'>>;
   /**
    * Looks at some links of OSTree objects and removes those that nothing in their repository names: an

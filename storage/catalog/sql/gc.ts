@@ -15,6 +15,8 @@ import { lastingOstreePacks, prunableOstree } from './ostree-live.ts';
 
 /** A client that found its blobs there pushes the manifest within this. */
 const UNLINKED_MS = 300_000;
+/** A pack takes its chunks along, hundreds of them: fewer go at once, since other writers wait. */
+const PACKS_COST = 4;
 const ROWS = sql<number>`count(*)`.as('rows');
 
 /** What the garbage collector asks and removes. */
@@ -72,7 +74,7 @@ export class SqlGc implements GcCatalog {
       return {
         links: links.length,
         layers: await pruneLayers(tx, cutoff, limit),
-        packs: await prunePacks(tx, limit),
+        packs: await prunePacks(tx, Math.ceil(limit / PACKS_COST)),
         deltas: await pruneDeltas(tx, 'deltas', cutoff, limit),
         ostreeDeltas: await pruneDeltas(tx, 'ostree_deltas', cutoff, limit),
       };
