@@ -6,6 +6,8 @@ import { auditSuite } from './catalog/audit.ts';
 import { deltaSuite } from './catalog/deltas.ts';
 import { fencingSuite } from './catalog/fencing.ts';
 import { fleetSuite } from './catalog/fleet.ts';
+import { gcCondemnedSuite } from './catalog/gc-condemned.ts';
+import { gcTurnsSuite } from './catalog/gc-turns.ts';
 import { gcSuite } from './catalog/gc.ts';
 import { layerSuite } from './catalog/layers.ts';
 import { named, REPO, TestClock } from './catalog/names.ts';
@@ -86,6 +88,8 @@ export function catalogSuite(
   ostreeDeltaSuite(setup);
   ostreeBuildSuite(setup);
   gcSuite(setup);
+  gcCondemnedSuite(setup);
+  gcTurnsSuite(setup);
   auditSuite(setup);
   signingKeySuite(setup);
 }
