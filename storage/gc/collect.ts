@@ -45,7 +45,7 @@ export const RETIRED_DELTA_MS = 3_600_000;
 export const KEPT_COMMITS = 10;
 /** A device that was not seen for so long holds no commit. */
 export const LIVE_DEVICE_MS = 30 * 24 * 3_600_000;
-/** Rows of a kind removed in one transaction: other writers wait for as long, about a second with 3·10^6 chunks. */
+/** Rows of a kind removed in one transaction: other writers wait for as long, about a second with 10^6 chunks. */
 const PRUNE_ROWS = 200;
 
 /**
