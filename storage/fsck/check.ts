@@ -4,7 +4,7 @@ import type { DanglingRow } from '../catalog/repair-catalog.ts';
 import type { Digest } from '../digest.ts';
 import { checkAborted } from '../durable.ts';
 import { lookAtBytes } from './bytes.ts';
-import { DescribedCheck } from './described.ts';
+import { WrongRowCheck } from './wrong-rows.ts';
 import { blobFolders, blobKey, digestOfKey } from '../keys.ts';
 import type { FoundFault, FsckFault, FsckFaultKind } from './fault.ts';
 import type { ManifestReader } from './manifests.ts';
@@ -89,7 +89,7 @@ class Check {
     const note = (fault: FoundFault): void => {
       if (!this.#faults.has(keyOf(fault))) this.#note(fault);
     };
-    if (!this.#options.quick) await new DescribedCheck({ ...this.#options, note }).run();
+    if (!this.#options.quick) await new WrongRowCheck({ ...this.#options, note }).run();
     const absent = await this.#findAbsent();
     const ostree = await new OstreeCheck({ ...this.#options, note }).run();
     this.#options.onProgress?.(1);

@@ -127,6 +127,12 @@ export class Model {
     return entry(this.staticDeltas, id, () => new HeldFact());
   }
 
+  /** A delta begins to be offered no more; its bytes stay for a while. The caller ends it. */
+  retire(delta: HeldFact, untilMs: number): () => void {
+    for (const digest of delta.held?.blobs ?? []) this.retired.set(digest, { untilMs });
+    return delta.remove();
+  }
+
   tag(repo: RepoName, tag: Tag): Register<Digest | undefined> {
     return entry(this.tags, pairKey(repo, tag), () => this.#register<Digest>());
   }

@@ -58,11 +58,8 @@ export async function retireStaticDeltas({ world, stores, onEnd }: Request): Pro
   const published = await ostreeDeltas.list({ states: ['published'], limit: 10 });
   const ids = published.map(({ id }) => id);
   const untilMs = world.clock.nowMs + HOUR;
-  const ends = ids.map((id) => {
-    const fact = world.model.staticDelta(id);
-    for (const digest of fact.held?.blobs ?? []) world.model.retired.set(digest, { untilMs });
-    return fact.remove();
-  });
+  const { model } = world;
+  const ends = ids.map((id) => model.retire(model.staticDelta(id), untilMs));
   onEnd(() => {
     for (const end of ends) end();
   });

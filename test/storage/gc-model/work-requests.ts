@@ -57,17 +57,16 @@ export async function retireDeltas({ world, stores, onEnd }: Request): Promise<v
   const published = await deltas.list({ states: ['published'], limit: 10 });
   const ids = published.map(({ id }) => id);
   const untilMs = world.clock.nowMs + HOUR;
+  const { model } = world;
   const ends = ids.map((id) => {
-    world.model.pairs.delete(id);
-    const fact = world.model.delta(id);
-    for (const digest of fact.held?.blobs ?? []) world.model.retired.set(digest, { untilMs });
-    return fact.remove();
+    model.pairs.delete(id);
+    return model.retire(model.delta(id), untilMs);
   });
   onEnd(() => {
     for (const end of ends) end();
   });
   await deltas.retire(ids);
-  for (const id of ids) world.model.pairs.delete(id);
+  for (const id of ids) model.pairs.delete(id);
 }
 
 export async function collect({ world, stores }: Request): Promise<void> {

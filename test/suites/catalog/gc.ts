@@ -152,6 +152,19 @@ export function gcSuite(setup: CatalogUnderTest): void {
       }
     });
 
+    test('packs go a few at a time, since their chunks go along', async () => {
+      const { catalog, clock } = await setup();
+      const { repositories, gc } = catalog;
+      for (const name of ['a', 'b', 'c']) await pushLayer(catalog, name);
+      clock.nowMs += 2 * HOUR;
+      for (const name of ['a', 'b', 'c']) {
+        await repositories.deleteManifest(REPO, named(`${name} manifest`));
+      }
+      const cutoff = cutoffAt(clock.nowMs);
+      expect(await gc.prune(cutoff, 8)).toMatchObject({ layers: 3, packs: 2 });
+      expect(await gc.prune(cutoff, 8)).toMatchObject({ layers: 0, packs: 1 });
+    });
+
     test('deltas keep their bytes while published and for an hour after', async () => {
       const { catalog, clock } = await setup();
       const { deltas, gc } = catalog;

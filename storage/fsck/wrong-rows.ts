@@ -14,7 +14,7 @@ import {
   type ManifestReader,
 } from './manifests.ts';
 
-export interface DescribedCheckOptions extends IoOptions {
+export interface WrongRowCheckOptions extends IoOptions {
   readonly objects: ObjectStore;
   readonly catalog: Catalog;
   /** Without it manifests are not compared. */
@@ -30,11 +30,11 @@ const PAGE = 500;
  * Whatever seems wrong is looked at twice, as it is then: its rows may have been deleted and written
  * anew between one question to the catalog and the next.
  */
-export class DescribedCheck {
-  readonly #options: DescribedCheckOptions;
+export class WrongRowCheck {
+  readonly #options: WrongRowCheckOptions;
   readonly #blobs: BlobStore;
 
-  constructor(options: DescribedCheckOptions) {
+  constructor(options: WrongRowCheckOptions) {
     this.#options = options;
     this.#blobs = new BlobStore(options.objects);
   }
